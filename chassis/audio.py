@@ -1,0 +1,131 @@
+"""PCM helpers: conversion, framing, a ring buffer addressed by sample offset, streaming resampling.
+
+Audio inside the fleet is PCM s16le mono. Offsets count samples from the start of the session.
+"""
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+"""Samples a second of audio on its way into the fleet, in hertz."""
+BYTES_PER_SAMPLE = 2
+
+Int16 = NDArray[np.int16]
+Float32 = NDArray[np.float32]
+
+
+def pcm_to_float(pcm: bytes) -> Float32:
+    """PCM s16le as float32 [samples] in [-1, 1). Raises ValueError on an odd number of bytes."""
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768.0
+
+
+def float_to_pcm(samples: Float32) -> bytes:
+    """Float32 [samples] as PCM s16le; values outside [-1, 1) are clipped."""
+    scaled = np.clip(np.rint(samples * 32_768.0), -32_768, 32_767)
+    pcm: bytes = scaled.astype("<i2").tobytes()
+    return pcm
+
+
+def samples_to_seconds(samples: int, sample_rate: int = SAMPLE_RATE) -> float:
+    """Duration of `samples` at `sample_rate` hertz, in seconds."""
+    return samples / sample_rate
+
+
+def ms_to_samples(ms: float, sample_rate: int = SAMPLE_RATE) -> int:
+    """Samples in `ms` milliseconds at `sample_rate` hertz, rounded down."""
+    return int(ms * sample_rate / 1000)
+
+
+class Framer:
+    """Cuts a byte stream of any chunking into frames of exactly `frame_samples` samples."""
+
+    def __init__(self, frame_samples: int) -> None:
+        self._frame_bytes = frame_samples * BYTES_PER_SAMPLE
+        self._rest = bytearray()
+
+    def push(self, pcm: bytes) -> list[bytes]:
+        """Adds PCM; returns the frames that are now complete, oldest first."""
+        self._rest += pcm
+        whole = len(self._rest) // self._frame_bytes * self._frame_bytes
+        frames = [bytes(self._rest[at : at + self._frame_bytes]) for at in range(0, whole, self._frame_bytes)]
+        del self._rest[:whole]
+        return frames
+
+    def flush(self) -> bytes:
+        """The incomplete last frame; the framer is empty afterwards."""
+        rest = bytes(self._rest)
+        self._rest.clear()
+        return rest
+
+
+class RingBuffer:
+    """The last `capacity` samples of a session, read by offset on the session's timeline."""
+
+    def __init__(self, capacity: int, start_offset: int = 0) -> None:
+        self._data: Int16 = np.zeros(capacity, np.int16)
+        self._end = start_offset
+        self._start = start_offset
+
+    @property
+    def start(self) -> int:
+        """Offset of the oldest sample still held."""
+        return self._start
+
+    @property
+    def end(self) -> int:
+        """Offset after the newest sample."""
+        return self._end
+
+    def write(self, pcm: bytes) -> None:
+        """Appends PCM s16le; the oldest samples give way."""
+        samples = np.frombuffer(pcm, "<i2")
+        self._end += len(samples)
+        capacity = len(self._data)
+        samples = samples[-capacity:]
+        first = (self._end - len(samples)) % capacity
+        head = min(len(samples), capacity - first)
+        self._data[first : first + head] = samples[:head]
+        self._data[: len(samples) - head] = samples[head:]
+        self._start = max(self._start, self._end - capacity)
+
+    def read(self, start: int, end: int) -> bytes:
+        """Samples `start` to `end` as PCM s16le, clamped to what is still held."""
+        start, end = max(start, self._start), min(end, self._end)
+        if start >= end:
+            return b""
+        capacity = len(self._data)
+        first, length = start % capacity, end - start
+        head = min(length, capacity - first)
+        return self._data[first : first + head].tobytes() + self._data[: length - head].tobytes()
+
+
+class Resampler:
+    """Streaming resampling of PCM s16le mono; the output lags the input by the filter's delay until `flush`."""
+
+    def __init__(self, source_hz: int, target_hz: int) -> None:
+        self.source_hz = source_hz
+        self._stream = (
+            soxr.ResampleStream(source_hz, target_hz, 1, dtype="int16", quality="HQ")
+            if source_hz != target_hz
+            else None
+        )
+
+    def push(self, pcm: bytes, *, last: bool = False) -> bytes:
+        """Resamples the next piece; `last` also drains the filter."""
+        if self._stream is None:
+            return pcm
+        resampled: Int16 = self._stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=last)
+        return resampled.tobytes()
+
+    def flush(self) -> bytes:
+        """What the filter still holds."""
+        return self.push(b"", last=True)
+
+
+def resample(samples: Float32, source_hz: int, target_hz: int) -> Float32:
+    """A whole signal, float32 [samples], at another rate."""
+    if source_hz == target_hz:
+        return samples
+    resampled: Float32 = soxr.resample(samples, source_hz, target_hz)
+    return resampled.astype(np.float32, copy=False)

@@ -1,0 +1,93 @@
+"""What every stage RPC goes through: admission, call context, error mapping, counting. Servicers hold none of it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+import grpc.aio
+
+from chassis import context as call_context
+from chassis.errors import StageError
+from chassis.metrics import ADMISSION_REFUSED, STAGE_ERRORS, STREAMS, STREAMS_ACTIVE
+
+log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    # Generic in the stubs only.
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
+Behaviour = Callable[..., AsyncIterator[Any]]
+
+
+class StageInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the bidirectional streams of services under `service_prefix`; health and reflection pass untouched.
+
+    At most `max_streams` run at once: one more is RESOURCE_EXHAUSTED. (grpcio's own `maximum_concurrent_rpcs` counts
+    health checks too, so a full server would look dead.)
+    """
+
+    def __init__(self, stage: str, max_streams: int, service_prefix: str = "/voxfleet.") -> None:
+        self._stage = stage
+        self._max_streams = max_streams
+        self._service_prefix = service_prefix
+        self._active = 0
+
+    @property
+    def active(self) -> int:
+        """Streams being served now."""
+        return self._active
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> "Handler | None":
+        handler = await continuation(handler_call_details)
+        if handler is None or not handler_call_details.method.startswith(self._service_prefix):
+            return handler
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
+                # The stubs type the handler of a synchronous server; under aio it is an async generator function.
+                self._guard(cast("Behaviour", handler.stream_stream)),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        return handler
+
+    def _guard(self, behaviour: Behaviour) -> Behaviour:
+        async def guarded(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+            call_context.current.set(call_context.CallContext.from_metadata(context.invocation_metadata()))
+            if self._active >= self._max_streams:
+                ADMISSION_REFUSED.labels(self._stage).inc()
+                refusal = StageError.exhausted("STREAMS_EXHAUSTED", f"{self._stage} serves {self._max_streams} streams")
+                await context.abort_with_status(refusal.to_status())
+            self._active += 1
+            STREAMS_ACTIVE.labels(self._stage).set(self._active)
+            code = grpc.StatusCode.OK
+            try:
+                async for response in behaviour(requests, context):
+                    yield response
+            except StageError as error:
+                code = error.code
+                STAGE_ERRORS.labels(self._stage, error.reason).inc()
+                log.warning("stream refused", extra={"reason": error.reason, "field": error.field or ""})
+                await context.abort_with_status(error.to_status())
+            except (asyncio.CancelledError, GeneratorExit):
+                code = grpc.StatusCode.CANCELLED
+                raise
+            except grpc.aio.AbortError:
+                code = grpc.StatusCode.UNKNOWN
+                raise
+            except Exception:
+                code = grpc.StatusCode.INTERNAL
+                STAGE_ERRORS.labels(self._stage, "INTERNAL").inc()
+                log.exception("stream failed")
+                failure = StageError(code, "INTERNAL", f"{self._stage} failed; its log says why")
+                await context.abort_with_status(failure.to_status())
+            finally:
+                self._active -= 1
+                STREAMS_ACTIVE.labels(self._stage).set(self._active)
+                STREAMS.labels(self._stage, code.name).inc()
+
+        return guarded
