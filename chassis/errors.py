@@ -4,6 +4,7 @@ On the wire it is a gRPC status with a `google.rpc.ErrorInfo` detail (AIP-193): 
 the fault is in one field of a request, the field's name under the metadata key `field`.
 """
 
+from collections.abc import Iterable
 from typing import Self
 
 import grpc
@@ -13,6 +14,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 DOMAIN = "voxfleet"
+
+# What grpc.aio reports where a write meets a stream that the peer has just ended; the peer's own status is lost.
+_WRITE_FAILED = "Internal error from Core"
 
 
 class StageError(Exception):
@@ -63,15 +67,29 @@ class StageError(Exception):
     @classmethod
     def from_rpc_error(cls, error: grpc.aio.AioRpcError, stage: str) -> Self:
         """The error that the server of `stage` sent, or the transport's own (its `reason` is then the status' name)."""
-        reason, field = error.code().name, None
-        for key, value in error.trailing_metadata() or ():
+        return cls.from_status(error.code(), error.details(), error.trailing_metadata(), stage)
+
+    @classmethod
+    def from_status(
+        cls,
+        code: grpc.StatusCode,
+        details: str | None,
+        trailers: Iterable[tuple[str, str | bytes]] | None,
+        stage: str,
+    ) -> Self:
+        """The error that a finished call of `stage` carries."""
+        if code is grpc.StatusCode.INTERNAL and details == _WRITE_FAILED:
+            message = f"{stage} ended the stream"
+            return cls(grpc.StatusCode.UNAVAILABLE, "STREAM_BROKEN", message, stage=stage)
+        reason, field = code.name, None
+        for key, value in trailers or ():
             if key != "grpc-status-details-bin" or not isinstance(value, bytes):
                 continue
             for detail in status_pb2.Status.FromString(value).details:
                 info = error_details_pb2.ErrorInfo()
                 if detail.Unpack(info):
                     reason, field = info.reason, info.metadata.get("field")
-        return cls(error.code(), reason, error.details() or error.code().name, field=field, stage=stage)
+        return cls(code, reason, details or code.name, field=field, stage=stage)
 
     @classmethod
     def first_of(cls, group: BaseExceptionGroup["StageError"]) -> "StageError":

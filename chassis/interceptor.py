@@ -14,6 +14,9 @@ from chassis.metrics import ADMISSION_REFUSED, STAGE_ERRORS, STREAMS, STREAMS_AC
 
 log = logging.getLogger(__name__)
 
+ADMITTED_KEY = "x-voxfleet-stage"
+"""Initial metadata of every stream that was admitted; its value is the stage's name."""
+
 if TYPE_CHECKING:
     # Generic in the stubs only.
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -64,6 +67,8 @@ class StageInterceptor(grpc.aio.ServerInterceptor):
                 await context.abort_with_status(refusal.to_status())
             self._active += 1
             STREAMS_ACTIVE.labels(self._stage).set(self._active)
+            # Tells the caller that it is in before it sends anything: a write that meets a refusal hides its reason.
+            await context.send_initial_metadata(((ADMITTED_KEY, self._stage),))
             code = grpc.StatusCode.OK
             try:
                 async for response in behaviour(requests, context):

@@ -1,0 +1,189 @@
+"""The plain protocol of `/realtime`: binary PCM16 both ways, JSON text frames for everything else.
+
+Client: binary frames of PCM s16le mono at 16 kHz, any size; text frames `configure`, `text`, `commit`, `clear` and
+`cancel`. Server: binary frames of PCM s16le mono at the rate that `session` declares; text frames for events. Audio
+belongs to the reply that `reply_started` announced last.
+"""
+
+import json
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from chassis.audio import SAMPLE_RATE, Resampler
+from services.orchestrator import events
+from services.orchestrator.conversation import Item, Role
+from services.orchestrator.edge.connection import Frame
+from services.orchestrator.edge.realtime import updates
+from services.orchestrator.edge.realtime.client_events import MAX_APPEND_BYTES, Model
+from services.orchestrator.edge.validation import explain
+from services.orchestrator.edge.voices import VoiceCatalogue
+from services.orchestrator.endpointing import FixedSilence
+from services.orchestrator.replies import new_id
+from services.orchestrator.session import Session
+from services.orchestrator.session_config import STOP_SILENCE_MS, ReplyOverrides
+
+RATE = 24_000
+"""Samples a second of audio to the client, in hertz."""
+
+
+class Configure(Model):
+    """Changes how the session goes on; what is left out stays as it is."""
+
+    type: Literal["configure"]
+    sample_rate: Literal[16000] = 16000
+    instructions: str | None = Field(None, max_length=32_000)
+    voice: str | None = Field(None, min_length=1, max_length=64)
+    language: str | None = Field(None, pattern="^([a-z]{2,3})?$")
+    silence_ms: int | None = Field(None, ge=0, le=10_000)
+    detection: bool | None = None
+
+
+class Text(Model):
+    """Says something in writing and asks for a reply."""
+
+    type: Literal["text"]
+    text: str = Field(min_length=1, max_length=100_000)
+
+
+class Commit(Model):
+    """The turn is over."""
+
+    type: Literal["commit"]
+
+
+class Clear(Model):
+    """What was said since the last turn is thrown away."""
+
+    type: Literal["clear"]
+
+
+class Cancel(Model):
+    """The reply stops."""
+
+    type: Literal["cancel"]
+
+
+Command = Annotated[Configure | Text | Commit | Clear | Cancel, Field(discriminator="type")]
+_COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+class PlainProtocol:
+    """One connection of the plain protocol."""
+
+    def __init__(self, session: Session, voices: VoiceCatalogue) -> None:
+        self._session = session
+        self._voices = voices
+        self._resampler = Resampler(RATE, RATE)
+
+    def opened(self) -> list[Frame]:
+        """`session`: its id and the audio formats."""
+        audio = {"input_sample_rate": SAMPLE_RATE, "output_sample_rate": RATE, "encoding": "pcm_s16le", "channels": 1}
+        return [_frame("session", session_id=self._session.id, audio=audio)]
+
+    async def receive(self, frame: Frame) -> list[Frame]:
+        """Takes audio or one command."""
+        if isinstance(frame, bytes):
+            return await self._receive_audio(frame)
+        try:
+            command = _COMMAND.validate_python(json.loads(frame))
+        except ValidationError as problem:
+            fault = explain(problem)
+            return [_error(fault.code, fault.message, fault.param)]
+        except ValueError as problem:
+            return [_error("invalid_json", f"expected one JSON object: {problem}")]
+        return await self._obey(command)
+
+    async def _receive_audio(self, pcm: bytes) -> list[Frame]:
+        if len(pcm) % 2:
+            return [_error("invalid_audio", f"expected whole 16-bit samples, got {len(pcm)} bytes", "audio")]
+        if len(pcm) > MAX_APPEND_BYTES:
+            message = f"expected at most {MAX_APPEND_BYTES >> 20} MiB a frame, got {len(pcm)} bytes"
+            return [_error("audio_too_large", message, "audio")]
+        await self._session.append_audio(pcm)
+        return []
+
+    async def _obey(self, command: Command) -> list[Frame]:
+        match command:
+            case Configure():
+                return await self._configure(command)
+            case Text(text=text):
+                self._session.add_item(Item(new_id("item"), role=Role.USER, text=text))
+                self._session.create_response(ReplyOverrides())
+            case Commit():
+                self._session.commit_audio()
+            case Clear():
+                self._session.clear_audio()
+            case Cancel():
+                self._session.cancel_response()
+        return []
+
+    async def _configure(self, wish: Configure) -> list[Frame]:
+        config = self._session.config
+        if wish.voice is not None:
+            voice, names = updates.voice(wish.voice), await self._voices.names()
+            if voice and names and voice not in names:
+                return [_error("invalid_value", f"voice: expected one of {', '.join(names)}, got {voice!r}", "voice")]
+            config = replace(config, voice=voice)
+        if wish.instructions is not None:
+            config = replace(config, instructions=wish.instructions)
+        if wish.language is not None:
+            config = replace(config, language=wish.language)
+        if wish.detection is not None:
+            config = replace(config, turn=replace(config.turn, detection=wish.detection))
+        if wish.silence_ms is not None:
+            endpointing = FixedSilence(wish.silence_ms / 1000)
+            stop_silence_ms = min(STOP_SILENCE_MS, max(32, wish.silence_ms))
+            turn = replace(config.turn, endpointing=endpointing)
+            config = replace(config, turn=turn, stop_silence_ms=stop_silence_ms)
+        self._session.configure(config)
+        return [_frame("configured")]
+
+    def send(self, event: events.Event) -> list[Frame]:
+        """The frames that tell of `event`."""
+        match event:
+            case events.SpeechBegan(_, offset_ms):
+                return [_frame("speech_started", at_ms=offset_ms)]
+            case events.SpeechEnded(_, offset_ms):
+                return [_frame("speech_stopped", at_ms=offset_ms)]
+            case events.PartialTranscript(_, stable, unstable):
+                return [_frame("partial", stable=stable, unstable=unstable)]
+            case events.UserTurn(item):
+                return [_frame("transcript", item_id=item.id, text=item.text, language=item.language)]
+            case events.ReplyBegan(response_id, item_id):
+                return [_frame("reply_started", reply_id=response_id, item_id=item_id)]
+            case events.ReplyText(response_id, _, text):
+                return [_frame("reply_text", reply_id=response_id, text=text)]
+            case events.ReplyAudio(_, _, pcm, rate):
+                return self._audio(pcm, rate)
+            case events.ReplyDone():
+                return self._done(event)
+            case events.TurnMeasured(response_id, _, language, draft, marks):
+                return [_frame("marks", reply_id=response_id, language=language, draft=draft, marks=marks)]
+            case events.SessionError(code, message, stage):
+                return [_error(code, message, stage=stage)]
+            case events.ItemAdded() | events.IdleTimeout():
+                return []
+
+    def _audio(self, pcm: bytes, rate: int) -> list[Frame]:
+        if rate != self._resampler.source_hz:
+            self._resampler = Resampler(rate, RATE)
+        resampled = self._resampler.push(pcm)
+        return [resampled] if resampled else []
+
+    def _done(self, done: events.ReplyDone) -> list[Frame]:
+        rest = self._resampler.flush() if done.cancelled is None else b""
+        self._resampler = Resampler(RATE, RATE)
+        reason = done.cancelled.value if done.cancelled is not None else None
+        status = "completed" if reason is None else "failed" if done.error is not None else "cancelled"
+        ended = _frame("reply_done", reply_id=done.response_id, status=status, reason=reason, heard=done.item.text)
+        return [rest, ended] if rest else [ended]
+
+
+def _frame(kind: str, **fields: Any) -> str:
+    return json.dumps({"type": kind} | fields, ensure_ascii=False)
+
+
+def _error(code: str, message: str, field: str | None = None, stage: str | None = None) -> str:
+    return _frame("error", code=code, message=message, field=field, stage=stage)

@@ -1,0 +1,215 @@
+"""What an OpenAI Realtime client may send (GA names), as models that say what was expected where something else came.
+
+Source: the Realtime API's client events. Fields that voxfleet accepts and does nothing with are marked so.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+# The largest `audio` of one append, in bytes after decoding.
+MAX_APPEND_BYTES = 15 << 20
+
+
+class Model(BaseModel):
+    """Unknown fields are errors: a misspelt one would otherwise be ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PcmFormat(Model):
+    type: Literal["audio/pcm"]
+    rate: Literal[24000] = 24000
+
+
+class Transcription(Model):
+    model: str | None = None
+    """Accepted; the fleet has one speech-to-text model."""
+    language: str | None = Field(None, pattern="^[a-z]{2,3}$")
+    prompt: str | None = Field(None, max_length=1000)
+
+
+class ServerVad(Model):
+    type: Literal["server_vad"]
+    threshold: float | None = Field(None, ge=0, le=1)
+    prefix_padding_ms: int | None = Field(None, ge=0, le=5_000)
+    silence_duration_ms: int | None = Field(None, ge=0, le=10_000)
+    idle_timeout_ms: int | None = Field(None, ge=1_000, le=600_000)
+    create_response: bool | None = None
+    interrupt_response: bool | None = None
+
+
+class AudioInput(Model):
+    format: PcmFormat | None = None
+    transcription: Transcription | None = None
+    turn_detection: ServerVad | None = None
+    noise_reduction: None = None
+    """Only null: the fleet does not reduce noise."""
+
+
+class AudioOutput(Model):
+    format: PcmFormat | None = None
+    voice: str | None = Field(None, min_length=1, max_length=64)
+    speed: float | None = Field(None, ge=0.25, le=1.5)
+
+
+class Audio(Model):
+    input: AudioInput | None = None
+    output: AudioOutput | None = None
+
+
+class FunctionTool(Model):
+    type: Literal["function"]
+    name: str = Field(pattern="^[a-zA-Z0-9_-]{1,64}$")
+    description: str = ""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class NamedTool(Model):
+    type: Literal["function"]
+    name: str
+
+
+Modalities = Annotated[list[Literal["audio", "text"]], Field(min_length=1, max_length=1)]
+MaxTokens = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
+ToolChoice = Literal["none", "auto", "required"] | NamedTool
+
+
+class SessionUpdateBody(Model):
+    type: Literal["realtime"]
+    model: str | None = None
+    """Accepted; which model answers is the fleet's affair."""
+    instructions: str | None = Field(None, max_length=32_000)
+    output_modalities: Modalities | None = None
+    audio: Audio | None = None
+    tools: list[FunctionTool] | None = Field(None, max_length=64)
+    tool_choice: ToolChoice | None = None
+    temperature: float | None = Field(None, ge=0, le=2)
+    max_output_tokens: MaxTokens | None = None
+    tracing: Any = None
+    """Accepted, no effect."""
+    include: list[str] | None = None
+    """Accepted, no effect."""
+    truncation: Any = None
+    """Accepted, no effect: the oldest turns give way when the context is full."""
+
+
+class ContentPart(Model):
+    type: Literal["input_text", "output_text", "text"]
+    text: str = Field(max_length=100_000)
+
+
+class MessageItem(Model):
+    id: str | None = Field(None, min_length=1, max_length=64)
+    object: Literal["realtime.item"] | None = None
+    type: Literal["message"]
+    role: Literal["user", "assistant", "system"]
+    status: Literal["completed", "incomplete", "in_progress"] | None = None
+    content: list[ContentPart] = Field(min_length=1, max_length=32)
+
+
+class FunctionCallItem(Model):
+    id: str | None = Field(None, min_length=1, max_length=64)
+    object: Literal["realtime.item"] | None = None
+    type: Literal["function_call"]
+    status: Literal["completed", "incomplete", "in_progress"] | None = None
+    name: str
+    call_id: str
+    arguments: str
+
+
+class FunctionCallOutputItem(Model):
+    id: str | None = Field(None, min_length=1, max_length=64)
+    object: Literal["realtime.item"] | None = None
+    type: Literal["function_call_output"]
+    status: Literal["completed", "incomplete", "in_progress"] | None = None
+    call_id: str
+    output: str = Field(max_length=100_000)
+
+
+ClientItem = Annotated[MessageItem | FunctionCallItem | FunctionCallOutputItem, Field(discriminator="type")]
+
+
+class ResponseAudio(Model):
+    output: AudioOutput | None = None
+
+
+class ResponseBody(Model):
+    instructions: str | None = Field(None, max_length=32_000)
+    output_modalities: Modalities | None = None
+    audio: ResponseAudio | None = None
+    temperature: float | None = Field(None, ge=0, le=2)
+    max_output_tokens: MaxTokens | None = None
+    conversation: Literal["auto"] | None = None
+    metadata: dict[str, str] | None = None
+
+
+class Event(Model):
+    event_id: str | None = Field(None, max_length=512)
+
+
+class SessionUpdate(Event):
+    type: Literal["session.update"]
+    session: SessionUpdateBody
+
+
+class AudioAppend(Event):
+    type: Literal["input_audio_buffer.append"]
+    audio: str
+
+
+class AudioCommit(Event):
+    type: Literal["input_audio_buffer.commit"]
+
+
+class AudioClear(Event):
+    type: Literal["input_audio_buffer.clear"]
+
+
+class ItemCreate(Event):
+    type: Literal["conversation.item.create"]
+    previous_item_id: str | None = None
+    item: ClientItem
+
+
+class ItemRetrieve(Event):
+    type: Literal["conversation.item.retrieve"]
+    item_id: str
+
+
+class ItemTruncate(Event):
+    type: Literal["conversation.item.truncate"]
+    item_id: str
+    content_index: Literal[0]
+    audio_end_ms: int = Field(ge=0)
+
+
+class ItemDelete(Event):
+    type: Literal["conversation.item.delete"]
+    item_id: str
+
+
+class ResponseCreate(Event):
+    type: Literal["response.create"]
+    response: ResponseBody | None = None
+
+
+class ResponseCancel(Event):
+    type: Literal["response.cancel"]
+    response_id: str | None = None
+
+
+ClientEvent = Annotated[
+    SessionUpdate
+    | AudioAppend
+    | AudioCommit
+    | AudioClear
+    | ItemCreate
+    | ItemRetrieve
+    | ItemTruncate
+    | ItemDelete
+    | ResponseCreate
+    | ResponseCancel,
+    Field(discriminator="type"),
+]
+CLIENT_EVENT: TypeAdapter[ClientEvent] = TypeAdapter(ClientEvent)

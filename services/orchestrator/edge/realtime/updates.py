@@ -1,0 +1,110 @@
+"""What a client asks for, put over what the session has: `session.update` and `response.create`. Pure."""
+
+import json
+from dataclasses import replace
+
+from voxfleet.llm.v1 import llm_pb2
+
+from services.orchestrator.edge.realtime import client_events as client
+from services.orchestrator.endpointing import FixedSilence
+from services.orchestrator.session_config import STOP_SILENCE_MS, ReplyOverrides, SessionConfig
+from services.orchestrator.turn import TurnConfig
+
+# Names of OpenAI's voices. Clients name one out of habit: it stands for the default voice of the language.
+FOREIGN_VOICES = frozenset(
+    ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse")
+)
+
+_MODES = {
+    "none": llm_pb2.ToolChoice.MODE_NONE,
+    "auto": llm_pb2.ToolChoice.MODE_AUTO,
+    "required": llm_pb2.ToolChoice.MODE_REQUIRED,
+}
+
+
+def voice(name: str) -> str:
+    """The fleet's name of a voice; empty for the default of the language."""
+    return "" if name in FOREIGN_VOICES or name == "auto" else name
+
+
+def updated(config: SessionConfig, body: client.SessionUpdateBody) -> SessionConfig:
+    """`config` with what `body` sets."""
+    if body.instructions is not None:
+        config = replace(config, instructions=body.instructions)
+    if body.output_modalities is not None:
+        config = replace(config, modality=body.output_modalities[0])
+    if body.temperature is not None:
+        config = replace(config, temperature=body.temperature)
+    if body.max_output_tokens is not None:
+        config = replace(config, max_output_tokens=max_tokens(body.max_output_tokens))
+    if body.tools is not None:
+        config = replace(config, tools=tuple(_tool(tool) for tool in body.tools))
+    if body.tool_choice is not None:
+        config = replace(config, tool_choice=_choice(body.tool_choice))
+    if body.audio is not None and body.audio.input is not None:
+        config = _with_input(config, body.audio.input)
+    if body.audio is not None and body.audio.output is not None:
+        output = body.audio.output
+        config = replace(
+            config,
+            voice=config.voice if output.voice is None else voice(output.voice),
+            speed=config.speed if output.speed is None else output.speed,
+        )
+    return config
+
+
+def _with_input(config: SessionConfig, audio: client.AudioInput) -> SessionConfig:
+    if audio.transcription is not None:
+        config = replace(config, language=audio.transcription.language or "", hint=audio.transcription.prompt or "")
+    if "turn_detection" not in audio.model_fields_set:
+        return config
+    if audio.turn_detection is None:
+        return replace(config, turn=replace(config.turn, detection=False))
+    vad = audio.turn_detection
+    defaults = TurnConfig()
+    silence_ms = 500 if vad.silence_duration_ms is None else vad.silence_duration_ms
+    turn = replace(
+        config.turn,
+        detection=True,
+        endpointing=FixedSilence(silence_ms / 1000),
+        prefix_s=defaults.prefix_s if vad.prefix_padding_ms is None else vad.prefix_padding_ms / 1000,
+        create_response=vad.create_response is not False,
+        interrupt_response=vad.interrupt_response is not False,
+        idle_timeout_s=None if vad.idle_timeout_ms is None else vad.idle_timeout_ms / 1000,
+    )
+    return replace(
+        config,
+        turn=turn,
+        threshold=vad.threshold,
+        # The VAD reports silence early; a shorter silence than that must not be held up by it.
+        stop_silence_ms=min(STOP_SILENCE_MS, max(32, silence_ms)),
+    )
+
+
+def overrides(body: client.ResponseBody | None) -> ReplyOverrides:
+    """What `response.create` asks for this reply only."""
+    if body is None:
+        return ReplyOverrides()
+    output = body.audio.output if body.audio is not None else None
+    return ReplyOverrides(
+        instructions=body.instructions,
+        voice=voice(output.voice) if output is not None and output.voice is not None else None,
+        modality=body.output_modalities[0] if body.output_modalities is not None else None,
+        temperature=body.temperature,
+        max_output_tokens=None if body.max_output_tokens is None else max_tokens(body.max_output_tokens),
+    )
+
+
+def max_tokens(value: int | str) -> int:
+    """The number; "inf" is the largest that the protocol names."""
+    return value if isinstance(value, int) else 4_096
+
+
+def _tool(tool: client.FunctionTool) -> llm_pb2.Tool:
+    return llm_pb2.Tool(name=tool.name, description=tool.description, parameters_json=json.dumps(tool.parameters))
+
+
+def _choice(choice: client.ToolChoice) -> llm_pb2.ToolChoice:
+    if isinstance(choice, client.NamedTool):
+        return llm_pb2.ToolChoice(mode=llm_pb2.ToolChoice.MODE_REQUIRED, name=choice.name)
+    return llm_pb2.ToolChoice(mode=_MODES[choice])

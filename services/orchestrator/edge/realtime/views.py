@@ -1,0 +1,161 @@
+"""How the session's own things look in the protocol: items, sessions, responses, usage. Pure."""
+
+import json
+from typing import Any
+
+from voxfleet.llm.v1 import llm_pb2
+
+from services.orchestrator.conversation import Item, ItemKind, Role
+from services.orchestrator.endpointing import FixedSilence
+from services.orchestrator.events import FunctionCall, ReplyDone, Usage
+from services.orchestrator.session_config import SessionConfig
+from services.orchestrator.turn_events import CancelReason
+
+Json = dict[str, Any]
+
+PCM_24K: Json = {"type": "audio/pcm", "rate": 24_000}
+
+
+def item(of: Item) -> Json:
+    """A conversation item."""
+    base: Json = {"id": of.id, "object": "realtime.item", "type": of.kind.value, "status": of.status}
+    match of.kind:
+        case ItemKind.FUNCTION_CALL:
+            return base | {"call_id": of.call_id, "name": of.name, "arguments": of.arguments}
+        case ItemKind.FUNCTION_CALL_OUTPUT:
+            return base | {"call_id": of.call_id, "output": of.text}
+        case ItemKind.MESSAGE:
+            return base | {"role": of.role.value, "content": _content(of)}
+
+
+def _content(of: Item) -> list[Json]:
+    if of.role is Role.ASSISTANT:
+        if of.status == "in_progress":
+            return []
+        if of.spoken:
+            return [{"type": "output_audio", "transcript": of.text}]
+        return [{"type": "output_text", "text": of.text}]
+    if of.spoken:
+        return [{"type": "input_audio", "transcript": of.text or None}]
+    return [{"type": "input_text", "text": of.text}]
+
+
+def session(session_id: str, config: SessionConfig, *, model: str, transcribe: bool, expires_at: int) -> Json:
+    """The session object of `session.created` and `session.updated`."""
+    transcription = {"model": "voxfleet-stt", "language": config.language or None, "prompt": config.hint or None}
+    return {
+        "type": "realtime",
+        "object": "realtime.session",
+        "id": session_id,
+        "model": model,
+        "expires_at": expires_at,
+        "output_modalities": [config.modality],
+        "instructions": config.instructions,
+        "audio": {
+            "input": {
+                "format": PCM_24K,
+                "transcription": transcription if transcribe else None,
+                "noise_reduction": None,
+                "turn_detection": _turn_detection(config),
+            },
+            "output": {"format": PCM_24K, "voice": config.voice or "auto", "speed": config.speed},
+        },
+        "tools": [_tool(tool) for tool in config.tools],
+        "tool_choice": _tool_choice(config.tool_choice),
+        "max_output_tokens": config.max_output_tokens,
+        "tracing": None,
+        "truncation": "auto",
+        "include": None,
+    }
+
+
+def _turn_detection(config: SessionConfig) -> Json | None:
+    turn = config.turn
+    if not turn.detection:
+        return None
+    assert isinstance(turn.endpointing, FixedSilence)
+    return {
+        "type": "server_vad",
+        "threshold": 0.5 if config.threshold is None else config.threshold,
+        "prefix_padding_ms": round(turn.prefix_s * 1000),
+        "silence_duration_ms": round(turn.endpointing.silence_s * 1000),
+        "idle_timeout_ms": None if turn.idle_timeout_s is None else round(turn.idle_timeout_s * 1000),
+        "create_response": turn.create_response,
+        "interrupt_response": turn.interrupt_response,
+    }
+
+
+def _tool(tool: llm_pb2.Tool) -> Json:
+    parameters = json.loads(tool.parameters_json) if tool.parameters_json else {}
+    return {"type": "function", "name": tool.name, "description": tool.description, "parameters": parameters}
+
+
+_CHOICES = {
+    llm_pb2.ToolChoice.MODE_NONE: "none",
+    llm_pb2.ToolChoice.MODE_REQUIRED: "required",
+}
+
+
+def _tool_choice(choice: llm_pb2.ToolChoice) -> str | Json:
+    return {"type": "function", "name": choice.name} if choice.name else _CHOICES.get(choice.mode, "auto")
+
+
+def response(
+    response_id: str, modality: str, *, status: str, config: SessionConfig, done: ReplyDone | None, conversation_id: str
+) -> Json:
+    """The response object of `response.created` (`done` None) and `response.done`."""
+    return {
+        "id": response_id,
+        "object": "realtime.response",
+        "status": status,
+        "status_details": status_details(done),
+        "output": [] if done is None else [item(done.item), *(item(call.item) for call in done.calls)],
+        "conversation_id": conversation_id,
+        "output_modalities": [modality],
+        "max_output_tokens": config.max_output_tokens,
+        "audio": {"output": {"format": PCM_24K, "voice": config.voice or "auto"}},
+        "usage": None if done is None else usage(done.usage),
+        "metadata": None,
+    }
+
+
+def status(done: ReplyDone) -> str:
+    """How a response ended, in the protocol's word."""
+    if done.cancelled is CancelReason.FAILED:
+        return "failed"
+    if done.cancelled is not None:
+        return "cancelled"
+    return "incomplete" if done.cut_at_length else "completed"
+
+
+def status_details(done: ReplyDone | None) -> Json | None:
+    """Why a response ended so; None where nothing is to be said."""
+    if done is None:
+        return None
+    if done.cancelled is CancelReason.FAILED:
+        code = done.error.reason.lower() if done.error is not None else "internal"
+        return {"type": "failed", "error": {"type": "server_error", "code": code}}
+    if done.cancelled is not None:
+        return {"type": "cancelled", "reason": done.cancelled.value}
+    return {"type": "incomplete", "reason": "max_output_tokens"} if done.cut_at_length else None
+
+
+def usage(of: Usage) -> Json:
+    """Token counts. The fleet's language model reads and writes text only."""
+    return {
+        "total_tokens": of.input_tokens + of.output_tokens,
+        "input_tokens": of.input_tokens,
+        "output_tokens": of.output_tokens,
+        "input_token_details": {"text_tokens": of.input_tokens, "audio_tokens": 0, "cached_tokens": of.cached_tokens},
+        "output_token_details": {"text_tokens": of.output_tokens, "audio_tokens": 0},
+    }
+
+
+def content_part(modality: str, text: str) -> Json:
+    """The content part of a reply."""
+    return {"type": "audio", "transcript": text} if modality == "audio" else {"type": "text", "text": text}
+
+
+def calls_of(done: ReplyDone) -> list[tuple[int, FunctionCall]]:
+    """A reply's function calls with their output index; the message itself is 0."""
+    return list(enumerate(done.calls, start=1))

@@ -1,0 +1,252 @@
+"""One reply on its way: language model, clauses, voice, playout. Nothing of it leaves before `release`.
+
+conversation ──► llm ──text──► speakable ──► clauses ──► tts ──audio──► playout ──at playback pace──► client
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import grpc
+from voxfleet.llm.v1 import llm_pb2
+from voxfleet.tts.v1 import tts_pb2
+
+from chassis.context import CallContext
+from chassis.errors import StageError
+from services.orchestrator.clients import LlmCall, Stages, TtsCall
+from services.orchestrator.languages import reply_language
+from services.orchestrator.marks import Mark, TurnMarks
+from services.orchestrator.playout import Playout
+from services.orchestrator.sentences import ClauseSplitter
+from services.orchestrator.settings import Settings
+from services.orchestrator.speakable import SpeakableText
+
+# Clauses that wait for the voice; when full, the language model waits.
+_MAX_CLAUSES = 16
+# Audio that waits to be played; when there is more, the voice waits.
+_MAX_WAITING_S = 20.0
+
+Modality = Literal["audio", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """What to reply to and how. `text` is what the person said, empty where the history says it all."""
+
+    turn: int
+    config: llm_pb2.ChatConfig
+    text: str
+    language: str
+    modality: Modality = "audio"
+    voice: str = ""
+    speed: float = 1.0
+
+
+class ReplyListener(Protocol):
+    """Who carries the reply to the client. Called in order: text and audio, then one of ended and failed."""
+
+    def on_reply_text(self, turn: int, text: str) -> None: ...
+
+    def on_reply_audio(self, turn: int, pcm: bytes, rate: int) -> None: ...
+
+    def on_reply_ended(self, turn: int) -> None: ...
+
+    def on_reply_failed(self, turn: int, error: StageError) -> None: ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the language model said beside the text."""
+
+    calls: list[llm_pb2.ToolCall] = field(default_factory=list)
+    usage: llm_pb2.Usage = field(default_factory=llm_pb2.Usage)
+    cut_at_length: bool = False
+    written: str = ""
+
+
+class Reply:
+    """Prepares and plays one reply. `run` it as a task; cancelling the task frees both streams."""
+
+    def __init__(self, request: ReplyRequest, settings: Settings, listener: ReplyListener, marks: TurnMarks) -> None:
+        self.request = request
+        self.outcome = Outcome()
+        self.marks = marks
+        self._settings = settings
+        self._listener = listener
+        self._playout = Playout(settings.playout_lead_ms / 1000)
+        self._clauses: asyncio.Queue[str | None] = asyncio.Queue(_MAX_CLAUSES)
+        self._changed = asyncio.Event()
+        self._released = asyncio.Event()
+        self._playing = asyncio.Event()
+        self._playing.set()
+        self._voice_done = False
+
+    def release(self) -> None:
+        """Lets the reply be heard."""
+        self._released.set()
+
+    def pause(self) -> None:
+        """Sends nothing until `resume`."""
+        self._playing.clear()
+
+    def resume(self) -> None:
+        """Goes on where `pause` stopped."""
+        self._playing.set()
+
+    def heard_text(self, now: float) -> str:
+        """What the listener has heard or read of the reply."""
+        return self._playout.heard_text(now) if self.request.modality == "audio" else self.outcome.written
+
+    @property
+    def sent_text(self) -> str:
+        """The text that has been sent, or whose audio has begun to be."""
+        return self._playout.sent_text if self.request.modality == "audio" else self.outcome.written
+
+    def heard_until(self, audio_ms: int) -> str:
+        """What the first `audio_ms` milliseconds of the reply's audio say."""
+        return self._playout.text_until(audio_ms * self._playout.rate // 1000)
+
+    @property
+    def audio_ms(self) -> int:
+        """Milliseconds of audio sent so far."""
+        return self._playout.sent_samples * 1000 // self._playout.rate
+
+    async def run(self, stages: Stages, context: CallContext) -> None:
+        """Carries the reply to its end. Errors of a stage go to the listener."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._think(stages, context))
+                if self.request.modality == "audio":
+                    tasks.create_task(self._speak(stages, context))
+                    tasks.create_task(self._play())
+        except* StageError as group:
+            self._listener.on_reply_failed(self.request.turn, StageError.first_of(group))
+        else:
+            self._listener.on_reply_ended(self.request.turn)
+
+    # -- language model ------------------------------------------------------------------------------------------------
+
+    async def _think(self, stages: Stages, context: CallContext) -> None:
+        async with stages.chat(context) as call:
+            await call.send(llm_pb2.ChatRequest(config=self.request.config))
+            await call.send(llm_pb2.ChatRequest(generate=llm_pb2.Generate(text=self.request.text)))
+            self.marks.set(Mark.GENERATE, time.monotonic())
+            await call.finish()
+            if self.request.modality == "audio":
+                await self._cut_into_clauses(self._deltas(call))
+            else:
+                await self._write(self._deltas(call))
+
+    async def _deltas(self, call: LlmCall) -> AsyncIterator[str]:
+        answers = aiter(call)
+        try:
+            async with asyncio.timeout(self._settings.first_token_timeout_s):
+                answer = await anext(answers, None)
+        except TimeoutError as error:
+            raise _too_late("llm", "first token", self._settings.first_token_timeout_s) from error
+        self.marks.set(Mark.FIRST_TOKEN, time.monotonic())
+        while answer is not None:
+            match answer.WhichOneof("event"):
+                case "text_delta":
+                    yield answer.text_delta.text
+                case "tool_call":
+                    self.outcome.calls.append(answer.tool_call)
+                case "finished":
+                    self.outcome.usage = answer.finished.usage
+                    self.outcome.cut_at_length = answer.finished.reason == llm_pb2.Finished.REASON_LENGTH
+            answer = await anext(answers, None)
+
+    async def _cut_into_clauses(self, deltas: AsyncIterator[str]) -> None:
+        speakable, splitter = SpeakableText(), ClauseSplitter()
+        async for delta in deltas:
+            for clause in splitter.push(speakable.push(delta)):
+                await self._clauses.put(clause)
+        for clause in (*splitter.push(speakable.flush()), *splitter.flush()):
+            await self._clauses.put(clause)
+        await self._clauses.put(None)
+
+    async def _write(self, deltas: AsyncIterator[str]) -> None:
+        async for delta in deltas:
+            await self._released.wait()
+            self.outcome.written += delta
+            self._listener.on_reply_text(self.request.turn, delta)
+        await self._released.wait()
+
+    # -- voice ---------------------------------------------------------------------------------------------------------
+
+    async def _speak(self, stages: Stages, context: CallContext) -> None:
+        first = await self._clauses.get()
+        if first is not None:
+            self.marks.set(Mark.FIRST_CLAUSE, time.monotonic())
+            config = tts_pb2.SynthesizeConfig(
+                voice=self.request.voice,
+                language="" if self.request.voice else reply_language(first, self.request.language),
+                speed=self.request.speed,
+            )
+            async with stages.synthesize(context) as call, asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send_clauses(call, config, first))
+                await self._receive_audio(call)
+        self._voice_done = True
+        self._changed.set()
+
+    async def _send_clauses(self, call: TtsCall, config: tts_pb2.SynthesizeConfig, first: str) -> None:
+        await call.send(tts_pb2.SynthesizeRequest(config=config))
+        clause: str | None = first
+        while clause is not None:
+            self._playout.text += clause
+            await call.send(tts_pb2.SynthesizeRequest(text=clause))
+            clause = await self._clauses.get()
+        await call.finish()
+
+    async def _receive_audio(self, call: TtsCall) -> None:
+        answers = aiter(call)
+        try:
+            async with asyncio.timeout(self._settings.first_audio_timeout_s):
+                answer = await anext(answers, None)
+                while answer is not None and answer.WhichOneof("event") != "audio":
+                    self._playout.rate = answer.format.sample_rate_hz
+                    answer = await anext(answers, None)
+        except TimeoutError as error:
+            raise _too_late("tts", "first audio", self._settings.first_audio_timeout_s) from error
+        self.marks.set(Mark.FIRST_AUDIO, time.monotonic())
+        while answer is not None:
+            self._playout.append(answer.audio.pcm, answer.audio.text_start, answer.audio.text_end)
+            self._changed.set()
+            while self._playout.waiting_s > _MAX_WAITING_S:  # noqa: ASYNC110  # it drains with time, not with an event
+                await asyncio.sleep(self._playout.waiting_s - _MAX_WAITING_S)
+            answer = await anext(answers, None)
+
+    # -- playout -------------------------------------------------------------------------------------------------------
+
+    async def _play(self) -> None:
+        await self._released.wait()
+        while True:
+            await self._playing.wait()
+            self._changed.clear()
+            now = time.monotonic()
+            due_s = self._playout.next_due_s(now)
+            if due_s is None:
+                if self._voice_done:
+                    return
+                await self._changed.wait()
+            elif due_s > 0:
+                await asyncio.sleep(due_s)
+            else:
+                self._send_due(now)
+
+    def _send_due(self, now: float) -> None:
+        outgoing = self._playout.take(now)
+        if outgoing is None:
+            return
+        self.marks.set(Mark.AUDIO_SENT, now)
+        if outgoing.text:
+            self._listener.on_reply_text(self.request.turn, outgoing.text)
+        self._listener.on_reply_audio(self.request.turn, outgoing.pcm, self._playout.rate)
+
+
+def _too_late(stage: str, what: str, limit_s: float) -> StageError:
+    return StageError(
+        grpc.StatusCode.DEADLINE_EXCEEDED, "TOO_LATE", f"{stage}: no {what} within {limit_s:g} s", stage=stage
+    )

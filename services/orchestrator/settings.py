@@ -1,0 +1,44 @@
+"""Settings of the orchestrator."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from chassis.settings import Port, ServerSettings
+
+INSTRUCTIONS = (
+    "You are a helpful voice assistant. Your words are spoken aloud: answer in one or two short sentences of plain "
+    "speech, without lists, markdown or emoji. Always answer in the language in which the person speaks."
+)
+
+
+class Settings(ServerSettings):
+    """The orchestrator: one WebSocket is one session; it connects the four stages and keeps nothing else."""
+
+    model_config = SettingsConfigDict(env_prefix="VOXFLEET_ORCHESTRATOR_", extra="ignore", env_ignore_empty=True)
+
+    port: Port = Field(8000, description="HTTP and WebSocket port")
+    vad_target: str = Field("127.0.0.1:8001", description="gRPC target of the VAD server")
+    stt_target: str = Field("127.0.0.1:8002", description="gRPC target of the STT server")
+    llm_target: str = Field("127.0.0.1:8003", description="gRPC target of the LLM server")
+    tts_target: str = Field("127.0.0.1:8004", description="gRPC target of the TTS server")
+    channels: int = Field(2, ge=1, le=64, description="HTTP/2 connections to each stage, used in turn")
+
+    max_sessions: int = Field(64, ge=1, description="sessions served at once; one more is refused")
+    max_message_bytes: int = Field(16 << 20, ge=1 << 12, description="largest WebSocket message accepted, in bytes")
+    session_idle_timeout_s: float = Field(300.0, gt=0, description="seconds a client may send nothing")
+
+    instructions: str = Field(INSTRUCTIONS, description="what the language model is told when the client says nothing")
+    voice: str = Field("", description="voice of the replies; empty: the default of the reply's language")
+    language: str = Field("", description="language of the speech, ISO 639-1; empty: detected in every turn")
+    temperature: float = Field(0.6, ge=0, le=2, description="sampling temperature of the replies")
+    max_output_tokens: int = Field(320, ge=1, le=4096, description="most tokens of a reply")
+    silence_ms: int = Field(500, ge=0, le=10_000, description="silence that ends a turn, where the client names none")
+    partial_interval_ms: int = Field(300, ge=0, description="speech between two partial transcripts; 0: none")
+    playout_lead_ms: int = Field(150, ge=20, le=5_000, description="audio that may be ahead of the listener")
+
+    transcript_timeout_s: float = Field(15.0, gt=0, description="longest wait for the text of a turn")
+    first_token_timeout_s: float = Field(15.0, gt=0, description="longest wait for the language model's first token")
+    llm_deadline_s: float = Field(60.0, gt=0, description="longest a reply's text may take")
+    first_audio_timeout_s: float = Field(10.0, gt=0, description="longest wait for the first audio of a clause")
+    tts_deadline_s: float = Field(300.0, gt=0, description="longest a reply's audio may take, playback included")
+    health_timeout_s: float = Field(1.0, gt=0, description="longest wait for a stage's health in /readyz")

@@ -1,0 +1,183 @@
+"""Sessions over scripted stages: what the client is told, what the history holds, what is freed."""
+
+import grpc
+from voxfleet.llm.v1 import llm_pb2
+
+from chassis.errors import StageError
+from services.orchestrator import events
+from services.orchestrator.conversation import Item, ItemKind, Role
+from services.orchestrator.session_config import ReplyOverrides
+from services.orchestrator.turn_events import CancelReason
+from tests.services.orchestrator.conftest import talking
+from tests.support.scripted import TTS_RATE, Script
+
+GONE = StageError(grpc.StatusCode.UNAVAILABLE, "GONE", "the stage is gone")
+
+
+async def test_a_spoken_question_is_answered_aloud_and_both_join_the_history() -> None:
+    async with talking(Script()) as talk:
+        await talk.say(0.8, then_silence=0.8)
+        done = await talk.until(events.ReplyDone)
+        kinds = [type(event) for event in talk.told if not isinstance(event, events.PartialTranscript)]
+        assert kinds[:5] == [
+            events.SpeechBegan,
+            events.SpeechEnded,
+            events.UserTurn,
+            events.ReplyBegan,
+            events.ReplyText,
+        ]
+        assert done.item.text == "It is noon. The sun is high."
+        assert [(item.role, item.text) for item in talk.session.conversation.items] == [
+            (Role.USER, "what time is it"),
+            (Role.ASSISTANT, "It is noon. The sun is high."),
+        ]
+        seconds = sum(len(audio.pcm) for audio in talk.all(events.ReplyAudio)) / 2 / TTS_RATE
+        assert abs(seconds - 0.02 * len("It is noon. The sun is high.")) < 0.01
+
+
+async def test_the_second_turn_knows_the_first() -> None:
+    script = Script(texts=["my name is Ada", "what is my name"], replies=["Hello Ada.", "Ada."])
+    async with talking(script) as talk:
+        await talk.say(0.4, then_silence=0.7)
+        await talk.until(events.ReplyDone)
+        await talk.say(0.4, then_silence=0.7)
+        await talk.until(events.ReplyDone, count=2)
+    assert [message.text for message in script.chats[1].history] == ["my name is Ada", "Hello Ada."]
+    assert script.asked == ["my name is Ada", "what is my name"]
+
+
+async def test_the_marks_of_a_turn_come_in_order() -> None:
+    async with talking(Script(text_delay_s=0.05, first_token_delay_s=0.05, audio_delay_s=0.05)) as talk:
+        await talk.say(0.4, then_silence=0.9)
+        measured = await talk.until(events.TurnMeasured)
+    names = ["flush", "transcript", "endpoint", "generate", "first_token", "first_clause", "first_audio", "audio_sent"]
+    assert sorted(measured.marks, key=lambda name: measured.marks[name]) == sorted(
+        names, key=lambda name: measured.marks[name]
+    )
+    assert measured.marks["endpoint"] >= 450
+    assert measured.marks["first_token"] - measured.marks["generate"] >= 50
+    assert measured.marks["audio_sent"] == max(measured.marks.values())
+
+
+async def test_an_interruption_stops_the_reply_and_the_history_holds_what_was_heard() -> None:
+    long_reply = " ".join(f"word{number}" for number in range(100))
+    script = Script(texts=["tell me a story", "no wait stop"], replies=[long_reply, "All right."])
+    async with talking(script) as talk:
+        await talk.say(0.4, then_silence=1.6)
+        await talk.say(0.8, then_silence=0.7)
+        first = await talk.until(events.ReplyDone)
+        assert first.cancelled is CancelReason.INTERRUPTED
+        assert first.item.status == "incomplete"
+        heard = first.item.text.split()
+        assert 0 < len(heard) < 40
+        assert long_reply.startswith(first.item.text)
+        await talk.until(events.ReplyDone, count=2)
+    assert script.chats[1].history[1].text == first.item.text
+
+
+async def test_a_listeners_sound_does_not_end_the_reply() -> None:
+    reply = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen."
+    script = Script(texts=["count", "mm-hm"], replies=[reply])
+    async with talking(script) as talk:
+        await talk.say(0.4, then_silence=1.0)
+        await talk.say(0.3, then_silence=0.6)
+        done = await talk.until(events.ReplyDone)
+        assert done.cancelled is None
+        assert done.item.text == reply
+        assert len(talk.all(events.SpeechBegan)) == 1
+
+
+async def test_a_reply_that_the_language_model_cannot_give_is_an_error_and_the_next_turn_works() -> None:
+    script = Script(failures={"llm": GONE})
+    async with talking(script) as talk:
+        await talk.say(0.4, then_silence=0.7)
+        done = await talk.until(events.ReplyDone)
+        assert done.cancelled is CancelReason.FAILED
+        assert done.error is not None
+        assert (done.error.stage, done.error.reason) == ("llm", "GONE")
+        script.failures.clear()
+        await talk.say(0.4, then_silence=0.7)
+        assert (await talk.until(events.ReplyDone, count=2)).cancelled is None
+
+
+async def test_speech_is_not_lost_while_the_transcriber_restarts() -> None:
+    script = Script(failures={"stt": GONE})
+    async with talking(script) as talk:
+        await talk.say(0.4, then_silence=0.1)
+        script.failures.clear()
+        await talk.say(0.0, then_silence=0.7)
+        assert (await talk.until(events.ReplyDone)).item.text
+
+
+async def test_a_lost_voice_detector_is_said_once_and_found_again() -> None:
+    script = Script(failures={"vad": GONE})
+    async with talking(script) as talk:
+        error = await talk.until(events.SessionError)
+        assert error.stage == "vad"
+        await talk.say(0.0, then_silence=0.5)
+        script.failures.clear()
+        await talk.say(0.0, then_silence=1.2)
+        await talk.say(0.4, then_silence=0.7)
+        await talk.until(events.ReplyDone)
+        assert len(talk.all(events.SessionError)) == 1
+
+
+async def test_a_written_question_is_answered() -> None:
+    script = Script()
+    async with talking(script) as talk:
+        talk.session.add_item(Item("item_1", text="hello"))
+        talk.session.create_response(ReplyOverrides(modality="text"))
+        done = await talk.until(events.ReplyDone)
+        assert done.item.text == "It is noon. The sun is high."
+        assert not talk.all(events.ReplyAudio)
+    assert script.chats[0].history[0].text == "hello"
+
+
+async def test_what_one_reply_is_told_does_not_stay_for_the_next() -> None:
+    script = Script()
+    async with talking(script) as talk:
+        talk.session.create_response(ReplyOverrides(instructions="be brief", modality="text", max_output_tokens=7))
+        await talk.until(events.ReplyDone)
+        talk.session.create_response(ReplyOverrides(modality="text"))
+        await talk.until(events.ReplyDone, count=2)
+    assert (script.chats[0].instructions, script.chats[0].max_output_tokens) == ("be brief", 7)
+    assert script.chats[1].instructions != "be brief"
+
+
+async def test_a_function_call_joins_the_history_after_the_message() -> None:
+    call = llm_pb2.ToolCall(id="call_1", name="weather", arguments_json='{"city": "Paris"}')
+    async with talking(Script(calls=[call], replies=[""])) as talk:
+        talk.session.create_response(ReplyOverrides())
+        done = await talk.until(events.ReplyDone)
+        assert [call.item.name for call in done.calls] == ["weather"]
+        assert talk.session.conversation.items[-1].kind is ItemKind.FUNCTION_CALL
+
+
+async def test_a_stopped_reply_can_be_cut_to_what_was_heard() -> None:
+    script = Script(replies=["one two three four five six seven eight nine ten."])
+    async with talking(script) as talk:
+        talk.session.create_response(ReplyOverrides())
+        began = await talk.until(events.ReplyBegan)
+        await talk.until(events.ReplyDone)
+        # 20 ms a character: 280 ms is "one two three ", to whole words.
+        assert talk.session.truncate(began.item_id, 280).text == "one two three"
+
+
+async def test_the_reply_is_spoken_in_the_persons_language() -> None:
+    script = Script(texts=["今天天气怎么样"], language="zh", replies=["今天天气很好。"])
+    async with talking(script) as talk:
+        await talk.say(0.4, then_silence=0.7)
+        await talk.until(events.ReplyDone)
+    assert [voice.language for voice in script.voices] == ["zh"]
+
+
+async def test_audio_faster_than_real_time_is_taken_by_its_own_clock() -> None:
+    script = Script(texts=["first", "second"], replies=["One.", "Two."])
+    async with talking(script) as talk:
+        from tests.support.scripted import silence, speech
+
+        await talk.session.append_audio(speech(0.5) + silence(0.8))
+        await talk.until(events.ReplyDone)
+        await talk.session.append_audio(speech(0.5) + silence(0.8))
+        await talk.until(events.ReplyDone, count=2)
+    assert script.asked == ["first", "second"]

@@ -1,0 +1,254 @@
+"""Conversations as the turn machine sees them. Times in seconds, offsets in samples at 16 kHz."""
+
+from services.orchestrator.endpointing import FixedSilence
+from services.orchestrator.turn import Ear, Mouth, TurnConfig, TurnMachine
+from services.orchestrator.turn_events import (
+    Action,
+    AnnounceIdle,
+    AnnounceSpeech,
+    AudioAdvanced,
+    CancelReason,
+    CancelReply,
+    CancelResponse,
+    Clear,
+    CloseUtterance,
+    Commit,
+    CommitUser,
+    ContinueUtterance,
+    CreateResponse,
+    Event,
+    FinishReply,
+    FlushUtterance,
+    Hypothesis,
+    OpenUtterance,
+    PauseReply,
+    ReleaseReply,
+    ReplyEnded,
+    ReportError,
+    ResumeReply,
+    SpeechStarted,
+    SpeechStopped,
+    StartReply,
+    Transcript,
+    Wake,
+)
+from tests.services.orchestrator.turn_invariants import Ledger, step
+
+SECOND = 16_000
+
+
+class Conversation:
+    """A machine with a ledger that checks every step."""
+
+    def __init__(self, config: TurnConfig | None = None) -> None:
+        self.machine = TurnMachine(config or TurnConfig())
+        self.ledger = Ledger()
+
+    def at(self, now: float, event: Event) -> list[Action]:
+        return step(self.machine, self.ledger, event, now)
+
+    def spoken(self, start: float, end: float, text: str = "what time is it") -> list[Action]:
+        """Someone speaks from `start` to `end`; 200 ms later the VAD knows, 100 ms after that the text is there."""
+        number = self.machine._utterances + 1
+        self.at(start + 0.1, SpeechStarted(int(start * SECOND)))
+        self.at(end + 0.2, SpeechStopped(int(end * SECOND), int((end + 0.2) * SECOND), 0.9))
+        return self.at(end + 0.3, Transcript(number, 1, text, "en"))
+
+    def answered(self, start: float, end: float) -> None:
+        """Someone speaks, the silence ends the turn, and the reply is being heard."""
+        self.spoken(start, end)
+        self.at(end + 0.5, AudioAdvanced(int((end + 0.5) * SECOND)))
+        assert self.machine.mouth is Mouth.SPEAKING
+
+
+def test_a_question_is_answered_once_its_silence_is_long_enough() -> None:
+    talk = Conversation()
+    assert talk.at(1.1, SpeechStarted(SECOND)) == [
+        OpenUtterance(1, int(0.7 * SECOND)),  # 300 ms before the speech
+        AnnounceSpeech(1, int(0.7 * SECOND)),
+    ]
+    assert talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9)) == [FlushUtterance(1, 1, int(2.2 * SECOND))]
+    assert talk.at(2.3, Transcript(1, 1, "what time is it", "en")) == []
+    assert talk.at(2.49, AudioAdvanced(int(2.49 * SECOND))) == []
+    assert talk.at(2.5, AudioAdvanced(int(2.5 * SECOND))) == [
+        StartReply(1, "what time is it", "en"),
+        CommitUser(1, "what time is it", "en", 2 * SECOND, announced=True),
+        CloseUtterance(1),
+        ReleaseReply(1, draft=False),
+    ]
+    assert talk.at(6.0, ReplyEnded(1)) == [FinishReply(1)]
+    assert (talk.machine.ear, talk.machine.mouth) == (Ear.QUIET, Mouth.SILENT)
+
+
+def test_a_pause_shorter_than_the_silence_belongs_to_the_turn() -> None:
+    talk = Conversation()
+    talk.spoken(1.0, 2.0, "what is")
+    assert talk.at(2.45, SpeechStarted(int(2.35 * SECOND))) == [ContinueUtterance(1)]
+    talk.at(3.2, SpeechStopped(3 * SECOND, int(3.2 * SECOND), 0.9))
+    assert talk.at(3.3, Transcript(1, 2, "what is the time", "en")) == []
+    actions = talk.at(3.5, AudioAdvanced(int(3.5 * SECOND)))
+    assert CommitUser(1, "what is the time", "en", 3 * SECOND, announced=True) in actions
+
+
+def test_text_that_comes_late_is_waited_for() -> None:
+    talk = Conversation()
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9))
+    assert talk.at(2.5, AudioAdvanced(int(2.5 * SECOND))) == []
+    assert talk.machine.ear is Ear.ENDING
+    assert ReleaseReply(1, draft=False) in talk.at(3.1, Transcript(1, 1, "hello", "en"))
+
+
+def test_speech_that_begins_while_the_text_is_awaited_is_the_next_turn() -> None:
+    talk = Conversation()
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9))
+    talk.at(2.5, AudioAdvanced(int(2.5 * SECOND)))
+    assert talk.at(2.8, SpeechStarted(int(2.7 * SECOND))) == []
+    actions = talk.at(3.1, Transcript(1, 1, "hello", "en"))
+    assert actions[-2:] == [OpenUtterance(2, int(2.4 * SECOND)), PauseReply(1)]
+
+
+def test_a_client_that_stops_sending_is_answered_by_the_clock() -> None:
+    talk = Conversation()
+    talk.spoken(1.0, 2.0)
+    wake_at = talk.machine.wake_at
+    assert wake_at is not None
+    assert 2.5 < wake_at < 2.8
+    assert ReleaseReply(1, draft=False) in talk.at(wake_at, Wake())
+
+
+def test_text_that_never_comes_is_an_error_and_the_session_goes_on() -> None:
+    talk = Conversation()
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9))
+    talk.at(2.5, AudioAdvanced(int(2.5 * SECOND)))
+    actions = talk.at(2.5 + 15.0, Wake())
+    assert [type(action) for action in actions] == [ReportError, CommitUser, CloseUtterance]
+    talk.answered(20.0, 21.0)
+
+
+def test_noise_gets_no_reply() -> None:
+    talk = Conversation()
+    talk.spoken(1.0, 1.3, text="")
+    actions = talk.at(1.8, AudioAdvanced(int(1.8 * SECOND)))
+    assert actions == [CommitUser(1, "", "en", int(1.3 * SECOND), announced=True), CloseUtterance(1)]
+
+
+def test_an_interruption_stops_the_reply() -> None:
+    talk = Conversation()
+    talk.answered(1.0, 2.0)
+    assert PauseReply(1) in talk.at(4.1, SpeechStarted(4 * SECOND))
+    assert talk.at(4.5, Hypothesis(2, "no wait")) == [
+        CancelReply(1, CancelReason.INTERRUPTED),
+        AnnounceSpeech(2, int(3.7 * SECOND)),
+    ]
+
+
+def test_a_listeners_sound_lets_the_reply_go_on() -> None:
+    talk = Conversation()
+    talk.answered(1.0, 2.0)
+    actions = talk.spoken(4.0, 4.4, text="Mm-hm.")
+    assert actions == [CloseUtterance(2), ResumeReply(1)]
+    assert talk.machine.mouth is Mouth.SPEAKING
+
+
+def test_the_loudspeakers_own_words_do_not_interrupt_it() -> None:
+    talk = Conversation()
+    talk.answered(1.0, 2.0)
+    talk.at(4.1, SpeechStarted(4 * SECOND))
+    assert talk.at(4.5, Hypothesis(2, "the capital of France", spoken="The capital of France is Paris.")) == []
+    assert CancelReply(1, CancelReason.INTERRUPTED) in talk.at(
+        4.9, Hypothesis(2, "stop that please", spoken="The capital of France is Paris.")
+    )
+
+
+def test_speech_that_goes_on_takes_the_floor_before_its_text_is_known() -> None:
+    talk = Conversation()
+    talk.answered(1.0, 2.0)
+    talk.at(4.1, SpeechStarted(4 * SECOND))
+    wake_at = talk.machine.wake_at
+    assert wake_at is not None
+    assert CancelReply(1, CancelReason.INTERRUPTED) in talk.at(wake_at, Wake())
+
+
+def test_where_replies_may_not_be_interrupted_the_next_one_waits() -> None:
+    talk = Conversation(TurnConfig(interrupt_response=False))
+    talk.answered(1.0, 2.0)
+    talk.spoken(4.0, 5.0, "and tomorrow")
+    actions = talk.at(5.5, AudioAdvanced(int(5.5 * SECOND)))
+    assert CommitUser(2, "and tomorrow", "en", 5 * SECOND, announced=True) in actions
+    assert talk.at(7.0, ReplyEnded(1)) == [FinishReply(1), StartReply(2, "", ""), ReleaseReply(2, draft=False)]
+
+
+def test_a_draft_that_is_kept_is_the_reply() -> None:
+    talk = Conversation(TurnConfig(drafts=True))
+    assert talk.spoken(1.0, 2.0) == [StartReply(1, "what time is it", "en")]
+    actions = talk.at(2.5, AudioAdvanced(int(2.5 * SECOND)))
+    assert actions[-1] == ReleaseReply(1, draft=True)
+
+
+def test_a_draft_is_thrown_away_when_speech_resumes() -> None:
+    talk = Conversation(TurnConfig(drafts=True))
+    talk.spoken(1.0, 2.0)
+    assert talk.at(2.4, SpeechStarted(int(2.3 * SECOND))) == [
+        CancelReply(1, CancelReason.DRAFT_DISCARDED),
+        ContinueUtterance(1),
+    ]
+
+
+def test_push_to_talk_ends_a_turn_with_the_commit_and_replies_when_asked() -> None:
+    talk = Conversation(TurnConfig(detection=False))
+    assert talk.at(0.1, AudioAdvanced(1_600)) == [OpenUtterance(1, 0)]
+    assert talk.at(0.5, SpeechStarted(0)) == []
+    assert talk.at(2.0, Commit(2 * SECOND)) == [AnnounceSpeech(1, 0), FlushUtterance(1, 1, 2 * SECOND)]
+    assert talk.at(2.1, Transcript(1, 1, "hello", "en")) == [
+        CommitUser(1, "hello", "en", 2 * SECOND, announced=True),
+        CloseUtterance(1),
+    ]
+    assert talk.at(2.2, CreateResponse()) == [StartReply(1, "", ""), ReleaseReply(1, draft=False)]
+
+
+def test_an_empty_buffer_cannot_be_committed() -> None:
+    talk = Conversation(TurnConfig(detection=False))
+    (refusal,) = talk.at(0.1, Commit(0))
+    assert isinstance(refusal, ReportError)
+    assert refusal.code == "input_audio_buffer_commit_empty"
+
+
+def test_a_clear_throws_away_what_is_being_said() -> None:
+    talk = Conversation(TurnConfig(detection=False))
+    talk.at(0.1, AudioAdvanced(1_600))
+    assert talk.at(0.2, Clear(3_200)) == [CloseUtterance(1)]
+    assert talk.at(0.3, AudioAdvanced(4_800)) == [OpenUtterance(2, 3_200)]
+
+
+def test_a_second_reply_at_once_is_refused() -> None:
+    talk = Conversation()
+    talk.at(0.0, CreateResponse())
+    (refusal,) = talk.at(0.1, CreateResponse())
+    assert isinstance(refusal, ReportError)
+    assert refusal.code == "conversation_already_has_active_response"
+
+
+def test_the_client_can_stop_a_reply() -> None:
+    talk = Conversation()
+    talk.at(0.0, CreateResponse())
+    assert talk.at(0.5, CancelResponse()) == [CancelReply(1, CancelReason.CLIENT)]
+    (refusal,) = talk.at(0.6, CancelResponse())
+    assert isinstance(refusal, ReportError)
+
+
+def test_after_a_long_silence_the_assistant_speaks_first() -> None:
+    talk = Conversation(TurnConfig(idle_timeout_s=5.0))
+    talk.answered(1.0, 2.0)
+    talk.at(6.0, ReplyEnded(1))
+    assert talk.machine.wake_at == 11.0
+    assert talk.at(11.0, Wake()) == [AnnounceIdle(), StartReply(2, "", ""), ReleaseReply(2, draft=False)]
+
+
+def test_no_silence_at_all_ends_a_turn_at_once() -> None:
+    talk = Conversation(TurnConfig(endpointing=FixedSilence(0.0)))
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), None))
+    assert talk.machine.ear is Ear.ENDING
