@@ -7,6 +7,7 @@ that whoever waits for it can tell "starting" from "gone".
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from chassis.interceptor import StageInterceptor
 from chassis.logging import configure
 from chassis.metrics import MetricsServer
+from chassis.registry import UnknownEngineError
 from chassis.settings import StageSettings
 
 log = logging.getLogger(__name__)
@@ -123,7 +125,7 @@ def on_stop_signal(callback: Callable[[], object]) -> None:
 
 
 def run(build: Callable[[], Awaitable[Stage]], settings: StageSettings) -> None:
-    """Runs one stage server in this process until SIGTERM or SIGINT."""
+    """Runs one stage server in this process until SIGTERM or SIGINT. An unknown engine exits with status 2."""
     configure(settings.log_level, settings.log_format)
 
     async def main() -> None:
@@ -131,4 +133,8 @@ def run(build: Callable[[], Awaitable[Stage]], settings: StageSettings) -> None:
         on_stop_signal(stopping.set)
         await serve(await build(), settings, stopping)
 
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except UnknownEngineError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error

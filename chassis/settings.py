@@ -42,6 +42,11 @@ class StageSettings(ServerSettings):
             return self.metrics_port
         return self.port + 1000 if self.port else 0
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names in weights.toml of the models that the engine will load, in that order."""
+        return ()
+
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 

@@ -1,0 +1,74 @@
+# Two commands matter: `make run` and `make test`. Both set up everything they need.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ASK ?= What is the capital of France?
+STAGE ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run demo up test test-fast lint format protos protos-check bench lock clean
+
+help: ## Shows this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# The stamps remember that an installation is complete; they are older than the files that decide what is installed.
+$(VENV)/.embedded: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing packages into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.embedded
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
+	@touch $@
+
+setup: $(VENV)/.embedded
+
+setup-dev: $(VENV)/.dev
+
+run: setup ## Sets up, starts the fleet, holds one spoken conversation, then keeps serving until Ctrl-C
+	@$(BIN)/voxfleet demo --ask "$(ASK)" --keep-serving
+
+demo: setup ## The same, and exits: 0 only if the reply was heard
+	@$(BIN)/voxfleet demo --ask "$(ASK)"
+
+up: setup ## Starts the fleet and serves until Ctrl-C
+	@$(BIN)/voxfleet up
+
+test: setup-dev ## Runs every test
+	@$(BIN)/voxfleet weights pull --test
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: setup-dev ## Runs the tests that need neither models nor processes
+	@$(BIN)/python -m pytest -m 'not fleet and not model' $(ARGS)
+
+lint: setup-dev ## Ruff and mypy over code and tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup-dev ## Formats the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+protos: setup-dev ## Generates gen/ from protos/
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos \
+	  --python_out=gen --grpc_python_out=gen --mypy_out=quiet:gen --mypy_grpc_out=quiet:gen \
+	  $$(find protos -name '*.proto' | sort)
+
+protos-check: protos ## Fails where gen/ is not what protos/ says
+	@git diff --exit-code --stat -- gen && test -z "$$(git status --porcelain -- gen)"
+
+bench: setup-dev ## Measures one stage against a baseline: make bench STAGE=stt|vad|llm|tts
+	@$(BIN)/python -m services.$(STAGE).bench $(ARGS)
+
+lock: ## Writes constraints.txt anew from pyproject.toml
+	@rm -rf .lock && $(PYTHON) -m venv .lock
+	@.lock/bin/pip install --quiet --disable-pip-version-check '.[embedded,microphone,dev]'
+	@{ sed '/^[^#]/,$$d' constraints.txt; .lock/bin/pip freeze --exclude voxfleet --exclude-editable | sort -f; } > .lock/new
+	@mv .lock/new constraints.txt && rm -rf .lock
+
+clean: ## Removes what was installed and built; weights stay
+	@rm -rf $(VENV) .lock build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
