@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 import grpc
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
-Behaviour = Callable[..., AsyncIterator[Any]]
+Behaviour = Callable[..., AsyncGenerator[Any, None]]
 
 
 class StageInterceptor(grpc.aio.ServerInterceptor):
@@ -59,7 +60,7 @@ class StageInterceptor(grpc.aio.ServerInterceptor):
         return handler
 
     def _guard(self, behaviour: Behaviour) -> Behaviour:
-        async def guarded(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        async def guarded(requests: AsyncIterator[Any], context: Any) -> AsyncGenerator[Any, None]:
             call_context.current.set(call_context.CallContext.from_metadata(context.invocation_metadata()))
             if self._active >= self._max_streams:
                 ADMISSION_REFUSED.labels(self._stage).inc()
@@ -67,12 +68,14 @@ class StageInterceptor(grpc.aio.ServerInterceptor):
                 await context.abort_with_status(refusal.to_status())
             self._active += 1
             STREAMS_ACTIVE.labels(self._stage).set(self._active)
-            # Tells the caller that it is in before it sends anything: a write that meets a refusal hides its reason.
-            await context.send_initial_metadata(((ADMITTED_KEY, self._stage),))
             code = grpc.StatusCode.OK
             try:
-                async for response in behaviour(requests, context):
-                    yield response
+                # Tells the caller that it is in before it sends anything: a write that meets a refusal hides why.
+                await context.send_initial_metadata(((ADMITTED_KEY, self._stage),))
+                # A stream that is cancelled while a response waits to be written frees what it holds at once.
+                async with aclosing(behaviour(requests, context)) as responses:
+                    async for response in responses:
+                        yield response
             except StageError as error:
                 code = error.code
                 STAGE_ERRORS.labels(self._stage, error.reason).inc()

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -47,13 +47,31 @@ class Stage:
     add_to_server: Callable[[grpc.aio.Server], None]
 
 
+class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
+    """Health that also ends its watches: they would hold every drain up to its limit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._over = asyncio.Event()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(super().Watch(request, context))
+            await self._over.wait()
+            watch.cancel()
+
+    async def enter_graceful_shutdown(self) -> None:
+        await super().enter_graceful_shutdown()
+        self._over.set()
+
+
 class StageServer:
     """A running stage server. `await start()`, then `await stop()`; `port` and `metrics_port` are the real ones."""
 
     def __init__(self, stage: Stage, settings: StageSettings) -> None:
         self._stage = stage
         self._settings = settings
-        self._health = health.aio.HealthServicer()
+        self._health = _Health()
         self._metrics: MetricsServer | None = None
         self._server = grpc.aio.server(
             interceptors=[StageInterceptor(stage.name, settings.max_streams)],

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.logging import LogFormat
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+HIGHEST_PORT = 65_535
+METRICS_PORT_STEP = 1_000
+Port = Annotated[int, Field(ge=0, le=HIGHEST_PORT)]
 
 
 class ServerSettings(BaseSettings):
@@ -30,17 +32,26 @@ class StageSettings(ServerSettings):
     """What every stage server can be told; a stage's subclass adds its prefix, its port and its engine's settings."""
 
     port: Port = Field(0, description="gRPC port; 0 picks a free one")
-    metrics_port: Port | None = Field(None, description="Prometheus port; default: port + 1000")
+    metrics_port: Port | None = Field(
+        None, validate_default=True, description="Prometheus port; default: port + 1000"
+    )
     max_streams: int = Field(64, ge=1, description="streams served at once; one more is RESOURCE_EXHAUSTED")
     idle_timeout_s: float = Field(120.0, gt=0, description="seconds a stream may send nothing before it is ended")
     max_message_bytes: int = Field(1 << 20, ge=1 << 12, description="largest gRPC message accepted, in bytes")
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _fits(cls, metrics_port: int | None, info: ValidationInfo) -> int | None:
+        if metrics_port is None and info.data.get("port", 0) + METRICS_PORT_STEP > HIGHEST_PORT:
+            raise ValueError(f"expected a port, because port + {METRICS_PORT_STEP} is above {HIGHEST_PORT}")
+        return metrics_port
 
     @property
     def prometheus_port(self) -> int:
         """Port of the metrics endpoint; 0 picks a free one."""
         if self.metrics_port is not None:
             return self.metrics_port
-        return self.port + 1000 if self.port else 0
+        return self.port + METRICS_PORT_STEP if self.port else 0
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -55,6 +55,8 @@ async def within_idle_limit(requests: AsyncIterator[RequestT], idle_timeout_s: f
             async with asyncio.timeout(idle_timeout_s):
                 request = await anext(iterator)
         except StopAsyncIteration:
+            # A cancelled call reads as ended first; its cancellation, which comes a step later, must not be missed.
+            await asyncio.sleep(0)
             return
         except TimeoutError as error:
             raise StageError(

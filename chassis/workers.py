@@ -59,10 +59,23 @@ class Workers:
                 raise RuntimeError(f"{self._stage} workers are closed")
             if len(self._heap) >= self._max_pending:
                 raise StageError.exhausted("QUEUE_FULL", f"{self._stage} has {self._max_pending} jobs waiting")
-            heapq.heappush(self._heap, _Job(priority, next(self._numbers), operation, call, future, loop))
+            job = _Job(priority, next(self._numbers), operation, call, future, loop)
+            heapq.heappush(self._heap, job)
             QUEUE_DEPTH.labels(self._stage).set(len(self._heap))
             self._changed.notify()
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._forget(job)
+            raise
+
+    def _forget(self, job: _Job) -> None:
+        # Jobs that nobody waits for would fill the queue while a long job runs.
+        with self._changed:
+            if job in self._heap:
+                self._heap.remove(job)
+                heapq.heapify(self._heap)
+                QUEUE_DEPTH.labels(self._stage).set(len(self._heap))
 
     def _work(self) -> None:
         while True:
@@ -88,6 +101,7 @@ class Workers:
         with self._changed:
             self._closed = True
             waiting, self._heap = self._heap, []
+            QUEUE_DEPTH.labels(self._stage).set(0)
             self._changed.notify_all()
         for job in waiting:
             job.future.cancel()
@@ -98,7 +112,12 @@ class Workers:
 def _resolve(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
     if future.cancelled():
         return
-    if error is not None:
+    if isinstance(error, StopIteration):
+        # A future refuses this one, and its waiter would wait for ever.
+        failure = RuntimeError("the job raised StopIteration")
+        failure.__cause__ = error
+        future.set_exception(failure)
+    elif error is not None:
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -40,14 +40,21 @@ _CHANNEL_OPTIONS = (
 class StageCall(Generic[RequestT, ResponseT]):
     """One bidirectional stream. As a context manager it leaves nothing running; failures are StageErrors."""
 
-    def __init__(self, stage: str, call: "grpc.aio.StreamStreamCall[RequestT, ResponseT]") -> None:
+    def __init__(self, stage: str, call: "grpc.aio.StreamStreamCall[RequestT, ResponseT]", admission_s: float) -> None:
         self.stage = stage
+        self._admission_s = admission_s
         self._call = call
 
     async def __aenter__(self) -> Self:
         """Waits until the stage has admitted the stream. Raises StageError where it is refused or cannot be reached."""
         try:
-            metadata = await self._call.initial_metadata()
+            async with asyncio.timeout(self._admission_s):
+                metadata = await self._call.initial_metadata()
+        except TimeoutError as error:
+            self._call.cancel()
+            message = f"{self.stage} did not admit the stream within {self._admission_s:g} s"
+            code = grpc.StatusCode.DEADLINE_EXCEEDED
+            raise StageError(code, "NOT_ADMITTED", message, stage=self.stage) from error
         except grpc.aio.AioRpcError as error:
             raise StageError.from_rpc_error(error, self.stage) from error
         if not any(key == ADMITTED_KEY for key, _ in metadata):
@@ -164,4 +171,5 @@ class Stages:
         self, stage: str, method: Callable[[grpc.aio.Channel], Any], context: CallContext, deadline_s: float | None
     ) -> StageCall[Any, Any]:
         open_stream = method(next(self._next[stage]))
-        return StageCall(stage, open_stream(timeout=deadline_s, metadata=context.to_metadata()))
+        call = open_stream(timeout=deadline_s, metadata=context.to_metadata())
+        return StageCall(stage, call, self._settings.admission_timeout_s)

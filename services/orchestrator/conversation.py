@@ -52,7 +52,8 @@ class UnknownItemError(LookupError):
 
 
 class Conversation:
-    """Items in the order they happened. Ids are unique. At most `limit` items are kept: the oldest give way."""
+    """Items in the order they happened. Ids are unique. At most `limit` items are kept: the first give way to a new
+    one, wherever that is put."""
 
     def __init__(self, limit: int = 1_000) -> None:
         self._items: dict[str, Item] = {}
@@ -92,7 +93,7 @@ class Conversation:
         and UnknownItemError where `after` is not there."""
         if item.id in self._items:
             raise ValueError(f"item id {item.id!r} is taken")
-        if after is None or after == self.last_id:
+        if after is None:
             self._items[item.id] = item
         else:
             entries = list(self._items.items())
@@ -100,7 +101,7 @@ class Conversation:
             entries.insert(at, (item.id, item))
             self._items = dict(entries)
         while len(self._items) > self._limit:
-            del self._items[next(iter(self._items))]
+            del self._items[next(key for key in self._items if key != item.id)]
 
     def update(self, item: Item) -> None:
         """Replaces the item of the same id. Raises UnknownItemError."""

@@ -7,17 +7,28 @@ listener is taken to play without a gap from the moment the first audio is sent,
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from services.orchestrator.characters import continues_letter, is_wide
+
+# Samples. Seconds are floats: what they lose in rounding must not hold back audio that is due.
+_ROUNDING = 0.01
+# Marks between two words that stand without a space.
+_BREAKS = frozenset("—…")
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """PCM s16le to send now, and the text that begins to be spoken with it ("" while a word goes on)."""
+    """PCM s16le to send now, and the text that begins to be spoken with it ("" while a word goes on).
+
+    `pcm` is empty where all that is left of a reply is text that nobody says.
+    """
 
     pcm: bytes
     text: str
 
 
 class Playout:
-    """One reply's audio. `rate` in hertz, `lead_s` seconds of audio may be ahead of the listener.
+    """One reply's audio. `rate` in hertz, `lead_s` seconds of audio may be ahead of the listener; `min_send_s` of it is
+    worth a message, or half the lead where that is less.
 
     Text positions are Unicode code points into `text`, which grows as clauses are handed to the voice.
     """
@@ -26,9 +37,9 @@ class Playout:
         self.rate = 24_000
         self.text = ""
         self._lead_s = lead_s
-        self._min_send_s = min_send_s
+        # More than the lead would never be due.
+        self._min_send_s = min(min_send_s, lead_s / 2)
         self._waiting = bytearray()
-        self._appended = 0  # samples
         self._sent = 0  # samples
         self._text_sent = 0
         self._played = 0.0  # samples, as of self._as_of
@@ -41,7 +52,7 @@ class Playout:
     @property
     def waiting_s(self) -> float:
         """Seconds of audio that have not been sent."""
-        return (self._appended - self._sent) / self.rate
+        return self._waiting_samples / self.rate
 
     @property
     def sent_samples(self) -> int:
@@ -54,35 +65,41 @@ class Playout:
         return self.text[: self._text_sent]
 
     def append(self, pcm: bytes, text_start: int, text_end: int) -> None:
-        """Adds PCM s16le that speaks the characters `text_start` to `text_end` of `text`."""
+        """Adds PCM s16le that speaks the characters `text_start` to `text_end` of `text`.
+
+        A sample may be split over two chunks. A span that overlaps the one before it or the end of `text` is cut.
+        """
         self._waiting += pcm
-        self._appended += len(pcm) // 2
-        self._span_ends.append(self._appended)
-        self._text_starts.append(text_start)
-        self._text_ends.append(max(text_end, self._text_ends[-1]))
+        before = self._text_ends[-1]
+        end = min(max(text_end, before), len(self.text))
+        self._span_ends.append(self._sent + self._waiting_samples)
+        self._text_starts.append(min(max(text_start, before), end))
+        self._text_ends.append(end)
 
     def next_due_s(self, now: float) -> float | None:
-        """Seconds until `take` should be called again; None where no audio waits."""
-        if not self._waiting:
-            return None
-        room_s = self._lead_s - (self._sent - self._played_at(now)) / self.rate
+        """Seconds until `take` should be called again, and will give something; None where nothing waits."""
+        waiting = self._waiting_samples
+        if not waiting:
+            return 0.0 if self._text_sent < self._text_ends[-1] else None
         # Waiting for a worthwhile amount keeps messages few; the tail of a reply is sent whatever its size.
-        return max(0.0, min(self._min_send_s, self.waiting_s) - room_s)
+        needed = min(max(1, int(self._min_send_s * self.rate)), waiting)
+        room = self._room_at(now)
+        return 0.0 if int(room) >= needed else (needed - room) / self.rate
 
     def take(self, now: float) -> Outgoing | None:
-        """The audio that may be sent at `now`, which counts as sent; None where nothing may."""
+        """What may be sent at `now`, which counts as sent; None where nothing may."""
         self._played, self._as_of = self._played_at(now), now
-        room = int(self._lead_s * self.rate - (self._sent - self._played))
-        samples = min(room, self._appended - self._sent)
-        if samples <= 0:
+        waiting = self._waiting_samples
+        samples = min(int(self._room_at(now)), waiting)
+        if waiting and samples <= 0:
             return None
         pcm = bytes(self._waiting[: samples * 2])
         del self._waiting[: samples * 2]
         self._sent += samples
         until = self._text_at(self._sent, started=True)
         text = self.text[self._text_sent : until]
-        self._text_sent = max(self._text_sent, until)
-        return Outgoing(pcm, text)
+        self._text_sent = until
+        return Outgoing(pcm, text) if pcm or text else None
 
     def heard_samples(self, now: float) -> int:
         """Samples that the listener has heard at `now`."""
@@ -95,6 +112,14 @@ class Playout:
     def text_until(self, samples: int) -> str:
         """The text that the first `samples` samples speak, to whole words; a word that is half spoken counts."""
         return _whole_words(self.text, self._text_at(samples, started=False))
+
+    @property
+    def _waiting_samples(self) -> int:
+        return len(self._waiting) // 2
+
+    def _room_at(self, now: float) -> float:
+        """Samples that may be sent at `now`."""
+        return max(1.0, self._lead_s * self.rate) - (self._sent - self._played_at(now)) + _ROUNDING
 
     def _played_at(self, now: float) -> float:
         return min(float(self._sent), self._played + max(0.0, now - self._as_of) * self.rate)
@@ -110,20 +135,35 @@ class Playout:
         if started:
             return self._text_ends[at]
         share = (samples - begun) / (ends - begun)
-        start = max(self._text_starts[at], self._text_ends[at - 1])
-        return start + int(share * (self._text_ends[at] - start))
+        start = self._text_starts[at]
+        return start + int(share * (self._text_ends[at] - start) + 0.5)
 
 
 def _whole_words(text: str, end: int) -> str:
-    """`text` up to `end`, with a word that `end` cuts in the second half made whole and one cut earlier left out."""
-    if end >= len(text) or end <= 0 or not (text[end].isalnum() and text[end - 1].isalnum()):
-        return text[: max(end, 0)].rstrip()
-    if (not text[end].isascii() and not text[end].isalpha()) or "\u3040" <= text[end] <= "\u9fff":
-        return text[:end]
-    start = end
-    while start > 0 and (text[start - 1].isalnum() or text[start - 1] in "'\u2019"):
+    """`text` up to `end`, with a word that `end` cuts made whole where half of its letters are heard, else left out.
+
+    A word is what stands between spaces, marks and all ("don't", "3.14", "twenty-one,"); a character of a script that
+    is written without spaces is a word of its own.
+    """
+    start = stop = max(0, min(end, len(text)))
+    while _inside_word(text, start):
         start -= 1
-    stop = end
-    while stop < len(text) and (text[stop].isalnum() or text[stop] in "'\u2019"):
+    while _inside_word(text, stop):
         stop += 1
-    return text[:stop].rstrip() if (end - start) * 2 >= stop - start else text[:start].rstrip()
+    heard = sum(char.isalnum() for char in text[start:end])
+    return text[: stop if heard * 2 >= sum(char.isalnum() for char in text[start:stop]) else start].rstrip()
+
+
+def _inside_word(text: str, at: int) -> bool:
+    """Whether a cut at `at` would go through a word."""
+    if not 0 < at < len(text):
+        return False
+    before, after = text[at - 1], text[at]
+    if continues_letter(after):
+        return True
+    return not (before.isspace() or after.isspace() or before in _BREAKS or _is_unspaced(before) or _is_unspaced(after))
+
+
+def _is_unspaced(char: str) -> bool:
+    """Han, kana and wide punctuation; Thai, Lao, Burmese and Khmer."""
+    return is_wide(char) or "\u0e00" <= char <= "\u0eff" or "\u1000" <= char <= "\u109f" or "\u1780" <= char <= "\u17ff"

@@ -36,6 +36,7 @@ class Settings(ServerSettings):
     partial_interval_ms: int = Field(300, ge=0, description="speech between two partial transcripts; 0: none")
     playout_lead_ms: int = Field(150, ge=20, le=5_000, description="audio that may be ahead of the listener")
 
+    admission_timeout_s: float = Field(3.0, gt=0, description="longest wait for a stage to take a stream")
     transcript_timeout_s: float = Field(15.0, gt=0, description="longest wait for the text of a turn")
     first_token_timeout_s: float = Field(15.0, gt=0, description="longest wait for the language model's first token")
     llm_deadline_s: float = Field(60.0, gt=0, description="longest a reply's text may take")

@@ -15,7 +15,8 @@ class Tape:
 
     def __init__(self, seconds: float = 40.0, start_offset: int = 0) -> None:
         self._ring = RingBuffer(int(seconds * SAMPLE_RATE), start_offset)
-        self._arrivals: deque[tuple[int, float]] = deque(maxlen=_ARRIVALS)
+        self._arrivals: deque[tuple[int, float]] = deque()
+        self._known_from = start_offset
         self._waiters: set[asyncio.Event] = set()
 
     @property
@@ -31,6 +32,8 @@ class Tape:
     def write(self, pcm: bytes, now: float) -> None:
         """Appends audio that was received at `now`."""
         self._ring.write(pcm)
+        if len(self._arrivals) == _ARRIVALS:
+            self._known_from, _ = self._arrivals.popleft()
         self._arrivals.append((self._ring.end, now))
         for waiter in self._waiters:
             waiter.set()
@@ -40,7 +43,9 @@ class Tape:
         return self._ring.read(start, end)
 
     def received_at(self, offset: int) -> float | None:
-        """When the sample before `offset` was received; None where that is not known any more."""
+        """When the sample before `offset` was received; None where that is not known any more, or has not been."""
+        if offset <= self._known_from:
+            return None
         found = None
         for end, at in reversed(self._arrivals):
             if end < offset:

@@ -95,7 +95,7 @@ class SynthesizeResponse(_message.Message):
     AUDIO_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def format(self) -> _audio_pb2.AudioFormat:
-        """The format of all audio of this stream; sent once, before any audio."""
+        """The format of all audio of this stream; sent once, as soon as the config has been accepted."""
 
     @_builtins.property
     def audio(self) -> Global___Audio:

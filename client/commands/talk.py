@@ -1,0 +1,85 @@
+"""`voxfleet talk`: one spoken conversation with a running fleet, from a text, a WAV file or the microphone."""
+
+import asyncio
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from client.dialogue import hold_turn, talk_freely
+from client.events import RealtimeError
+from client.microphone import load_sounddevice
+from client.realtime import DEFAULT_URL, RealtimeClient, UnreachableError
+from client.report import make_console
+from client.speech import TTS_TARGET, SpeechError, read_wav, synthesise
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def talk(
+    say: Annotated[str | None, typer.Option(metavar="TEXT", help="Ask this: the fleet's own voice speaks it.")] = None,
+    wav: Annotated[Path | None, typer.Option(metavar="FILE", help="Ask what is spoken in this WAV file.")] = None,
+    url: Annotated[str, typer.Option(help="Where the fleet is.")] = DEFAULT_URL,
+    language: Annotated[
+        str | None, typer.Option(metavar="xx", help="Language you speak, ISO 639-1; otherwise it is detected.")
+    ] = None,
+    voice: Annotated[str | None, typer.Option(metavar="NAME", help="Voice of the reply.")] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where --say and --wav save the reply.")] = Path(
+        "reply.wav"
+    ),
+    api_key: Annotated[
+        str | None, typer.Option(envvar="VOXFLEET_API_KEY", help="Key of the fleet, if it has one.")
+    ] = None,
+    tts: Annotated[str, typer.Option(metavar="HOST:PORT", help="Text-to-speech stage that speaks --say.")] = TTS_TARGET,
+) -> None:
+    """Speaks with a running fleet: through the microphone, or one question with --say or --wav.
+
+    With a question it exits with status 0 only if a reply was heard.
+    """
+    if say is not None and wav is not None:
+        raise typer.BadParameter("--say and --wav are two questions: give one of them")
+    console = make_console()
+    try:
+        if say is None and wav is None:
+            asyncio.run(_converse(console, load_sounddevice(), url, language, voice, api_key))
+            return
+        pcm = read_wav(wav) if wav is not None else None
+        asked = say if say is not None else str(wav)
+        heard = asyncio.run(_ask_once(console, asked, pcm, url, language, voice, out, api_key, tts))
+    except (RealtimeError, SpeechError, OSError) as error:
+        hint = " — is the fleet up? make run" if isinstance(error, UnreachableError) else ""
+        make_console(stderr=True).print(Text(f"voxfleet talk: {error}{hint}", "red"), soft_wrap=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as stopped:
+        raise typer.Exit(0 if say is None and wav is None else 130) from stopped
+    raise typer.Exit(0 if heard else 1)
+
+
+async def _ask_once(
+    console: Console,
+    asked: str,
+    pcm: bytes | None,
+    url: str,
+    language: str | None,
+    voice: str | None,
+    out: Path,
+    api_key: str | None,
+    tts: str,
+) -> bool:
+    async with RealtimeClient.connect(url, api_key=api_key) as client:
+        await client.update(language=language, voice=voice)
+        if pcm is None:
+            pcm = await synthesise(asked, language=language, target=tts)
+        return await hold_turn(client, console, asked=asked, pcm=pcm, out=out)
+
+
+async def _converse(
+    console: Console, sounddevice: ModuleType, url: str, language: str | None, voice: str | None, api_key: str | None
+) -> None:
+    async with RealtimeClient.connect(url, api_key=api_key) as client:
+        await client.update(language=language, voice=voice)
+        await talk_freely(client, console, sounddevice)

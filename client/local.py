@@ -1,0 +1,130 @@
+"""The fleet on this machine: five processes, as their settings (environment variables) describe them."""
+
+import os
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from typing import Protocol, cast, runtime_checkable
+
+from pydantic import ValidationError
+
+from chassis.settings import ServerSettings
+from client.plan import FleetPlan, ProcessPlan
+from client.ports import PortClaim, free_ports
+from client.probes import GrpcHealth, HttpReady
+from client.supervisor import FleetError
+
+STAGES = ("vad", "stt", "llm", "tts")
+ORCHESTRATOR = "orchestrator"
+SERVICES = (*STAGES, ORCHESTRATOR)
+
+# Their engines compute on one thread a model (or little at all), but numpy's linear algebra and OpenMP would still give
+# each process a pool of one thread a core, which then competes for the cores that stt and llm need; those two set the
+# number of their threads themselves. The more cores, the larger the idle pools.
+_ONE_THREAD = frozenset({"vad", "tts", ORCHESTRATOR})
+_KILL_AFTER_DRAIN_S = 5.0
+"""What a server gets on top of its own `drain_s` to free its engine before it is killed."""
+
+
+class BadSettingsError(FleetError):
+    """An environment variable has a value that its server refuses; the message names it."""
+
+
+@runtime_checkable
+class NamesModels(Protocol):
+    """Settings that know which weights (names in weights.toml) their server will load."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, in the order of loading."""
+        ...
+
+
+class ListeningSettings(Protocol):
+    """Settings of a server with one main port."""
+
+    host: str
+    port: int
+    drain_s: float
+
+
+def local_fleet(
+    only: Collection[str] = SERVICES,
+    *,
+    any_port: bool = False,
+    env: Mapping[str, Mapping[str, str]] | None = None,
+) -> FleetPlan:
+    """The plan of the services named in `only`, read from the environment.
+
+    `env` holds variables for single services, over the environment: `{"stt": {"VOXFLEET_STT_MODEL": "..."}}`. With
+    `any_port` every port is a free one, so that several fleets can run side by side. The orchestrator is told where the
+    started stages listen; a target that the environment already names stays. Raises BadSettingsError.
+    """
+    if unknown := sorted(set(only) - set(SERVICES)):
+        raise BadSettingsError(f"unknown service {', '.join(unknown)}; services: {', '.join(SERVICES)}")
+    names = [name for name in SERVICES if name in only]
+    if not names:
+        raise BadSettingsError(f"no service is named; services: {', '.join(SERVICES)}")
+    plans: list[ProcessPlan] = []
+    models: list[str] = []
+    url = None
+    for name in names:
+        own = dict((env or {}).get(name, {}))
+        settings = read_settings(name, own)
+        if any_port or cast("ListeningSettings", settings).port == 0:
+            # A port that the server picks itself is one that nobody here would know.
+            own = _with_free_ports(name, own)
+            settings = read_settings(name, own)
+        listening = cast("ListeningSettings", settings)
+        main = PortClaim(listening.host, listening.port, _variable(name, "port"))
+        claims = [main]
+        if isinstance(settings, NamesModels):
+            models.extend(settings.models)
+        if name == ORCHESTRATOR:
+            targets = {_variable(ORCHESTRATOR, f"{plan.name}_target"): plan.claims[0].target for plan in plans}
+            own = {key: target for key, target in targets.items() if not os.environ.get(key)} | own
+            url = f"http://{main.target}".replace("127.0.0.1", "localhost")
+        else:
+            metrics_port = getattr(settings, "prometheus_port", 0)
+            claims.append(PortClaim(listening.host, metrics_port, _variable(name, "metrics_port")))
+        if name in _ONE_THREAD and not os.environ.get("OMP_NUM_THREADS"):
+            own = {"OMP_NUM_THREADS": "1"} | own
+        plans.append(
+            ProcessPlan(
+                name=name,
+                module=f"services.{name}",
+                probe=HttpReady(main.target) if name == ORCHESTRATOR else GrpcHealth(main.target),
+                env=own,
+                claims=tuple(claims),
+                depends_on=frozenset(STAGES) if name == ORCHESTRATOR else frozenset(),
+                drain_s=listening.drain_s + _KILL_AFTER_DRAIN_S,
+            )
+        )
+    return FleetPlan(tuple(plans), url, tuple(dict.fromkeys(models)))
+
+
+def read_settings(name: str, env: Mapping[str, str]) -> ServerSettings:
+    """The settings of service `name`, from the environment with `env` over it; raises BadSettingsError."""
+    settings_type: type[ServerSettings] = import_module(f"services.{name}.settings").Settings
+    prefix = str(settings_type.model_config.get("env_prefix", ""))
+    given = {key.removeprefix(prefix).lower(): value for key, value in env.items() if key.startswith(prefix)}
+    try:
+        return settings_type(**{key: value for key, value in given.items() if value != ""})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = [
+            f"{(prefix + str(problem['loc'][0])).upper() if problem['loc'] else name}: {problem['msg']}, "
+            f"got {problem['input']!r}"
+            for problem in error.errors()
+        ]
+        raise BadSettingsError("\n".join(problems)) from error
+
+
+def _with_free_ports(name: str, env: Mapping[str, str]) -> dict[str, str]:
+    port, metrics_port = free_ports(2)
+    chosen = {_variable(name, "port"): str(port)}
+    if name != ORCHESTRATOR:
+        chosen[_variable(name, "metrics_port")] = str(metrics_port)
+    return dict(env) | chosen
+
+
+def _variable(name: str, setting: str) -> str:
+    return f"VOXFLEET_{name}_{setting}".upper()
