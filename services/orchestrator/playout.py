@@ -84,13 +84,13 @@ class Playout:
         # Waiting for a worthwhile amount keeps messages few; the tail of a reply is sent whatever its size.
         needed = min(max(1, int(self._min_send_s * self.rate)), waiting)
         room = self._room_at(now)
-        return 0.0 if int(room) >= needed else (needed - room) / self.rate
+        return 0.0 if int(room + _ROUNDING) >= needed else (needed - room) / self.rate
 
     def take(self, now: float) -> Outgoing | None:
         """What may be sent at `now`, which counts as sent; None where nothing may."""
         self._played, self._as_of = self._played_at(now), now
         waiting = self._waiting_samples
-        samples = min(int(self._room_at(now)), waiting)
+        samples = min(int(self._room_at(now) + _ROUNDING), waiting)
         if waiting and samples <= 0:
             return None
         pcm = bytes(self._waiting[: samples * 2])
@@ -119,7 +119,7 @@ class Playout:
 
     def _room_at(self, now: float) -> float:
         """Samples that may be sent at `now`."""
-        return max(1.0, self._lead_s * self.rate) - (self._sent - self._played_at(now)) + _ROUNDING
+        return max(1.0, self._lead_s * self.rate) - (self._sent - self._played_at(now))
 
     def _played_at(self, now: float) -> float:
         return min(float(self._sent), self._played + max(0.0, now - self._as_of) * self.rate)

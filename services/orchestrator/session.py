@@ -144,10 +144,8 @@ class Session:
 
     def configure(self, config: SessionConfig) -> None:
         """Goes on as `config` says."""
-        listens_anew = (config.threshold, config.stop_silence_ms) != (
-            self.config.threshold,
-            self.config.stop_silence_ms,
-        )
+        before = self.config
+        listens_anew = (config.threshold, config.vad_silence_ms) != (before.threshold, before.vad_silence_ms)
         self.config = config
         self._language = config.language or self._language
         now = time.monotonic()
@@ -247,7 +245,7 @@ class Session:
         assert self._tasks is not None
         self._detection = Detection(self._stages, self._tape, self._context, self._dispatch, self._on_stage_error)
         self._detection_task = self._tasks.create_task(
-            self._detection.run(self.config.threshold, self.config.stop_silence_ms)
+            self._detection.run(self.config.threshold, self.config.vad_silence_ms)
         )
 
     def _open_utterance(self, number: int, start: int) -> None:

@@ -5,13 +5,13 @@ from typing import Self
 
 from voxfleet.llm.v1 import llm_pb2
 
-from services.orchestrator.endpointing import FixedSilence
+from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
 from services.orchestrator.reply import Modality
 from services.orchestrator.settings import Settings
 from services.orchestrator.turn import TurnConfig
 
-# The VAD reports the end of speech after this much silence; how much more ends the turn is the endpointing's affair.
-STOP_SILENCE_MS = 200
+# The VAD judges frames of 32 ms; a shorter silence cannot be told from none.
+_MIN_STOP_SILENCE_MS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class SessionConfig:
     tools: tuple[llm_pb2.Tool, ...] = ()
     tool_choice: llm_pb2.ToolChoice = field(default_factory=llm_pb2.ToolChoice)
     threshold: float | None = None
-    stop_silence_ms: int = STOP_SILENCE_MS
+    stop_silence_ms: int = 200
     turn: TurnConfig = field(default_factory=TurnConfig)
 
     @classmethod
@@ -41,12 +41,23 @@ class SessionConfig:
             language=settings.language,
             temperature=settings.temperature,
             max_output_tokens=settings.max_output_tokens,
-            stop_silence_ms=min(STOP_SILENCE_MS, max(32, settings.silence_ms)),
+            stop_silence_ms=settings.stop_silence_ms,
             turn=TurnConfig(
-                endpointing=FixedSilence(settings.silence_ms / 1000),
+                endpointing=(
+                    SemanticEndpointing(settings.eagerness)
+                    if settings.turn_detection == "semantic_vad"
+                    else FixedSilence(settings.silence_ms / 1000)
+                ),
+                drafts=settings.drafts,
                 transcript_timeout_s=settings.transcript_timeout_s,
             ),
         )
+
+    @property
+    def vad_silence_ms(self) -> int:
+        """Silence after which the VAD is to report the end of speech: never more than ends the turn."""
+        needed_s = self.turn.endpointing.needed_silence_s(1.0)
+        return max(_MIN_STOP_SILENCE_MS, min(self.stop_silence_ms, int(needed_s * 1000)))
 
 
 @dataclass(frozen=True, slots=True)

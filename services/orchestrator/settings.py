@@ -1,9 +1,12 @@
 """Settings of the orchestrator."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import Port, ServerSettings
+from services.orchestrator.endpointing import Eagerness
 
 INSTRUCTIONS = (
     "You are a helpful voice assistant. Your words are spoken aloud: answer in one or two short sentences of plain "
@@ -32,7 +35,13 @@ class Settings(ServerSettings):
     language: str = Field("", description="language of the speech, ISO 639-1; empty: detected in every turn")
     temperature: float = Field(0.6, ge=0, le=2, description="sampling temperature of the replies")
     max_output_tokens: int = Field(320, ge=1, le=4096, description="most tokens of a reply")
-    silence_ms: int = Field(500, ge=0, le=10_000, description="silence that ends a turn, where the client names none")
+    turn_detection: Literal["semantic_vad", "server_vad"] = Field(
+        "semantic_vad", description="what ends a turn where the client names nothing: semantic_vad or server_vad"
+    )
+    eagerness: Eagerness = Field(Eagerness.AUTO, description="semantic_vad: low, medium, high or auto")
+    silence_ms: int = Field(500, ge=0, le=10_000, description="server_vad: silence that ends a turn")
+    stop_silence_ms: int = Field(128, ge=32, le=1_000, description="silence after which the text is asked for")
+    drafts: bool = Field(True, description="prepare the reply while the silence is still being counted")
     partial_interval_ms: int = Field(300, ge=0, description="speech between two partial transcripts; 0: none")
     playout_lead_ms: int = Field(150, ge=20, le=5_000, description="audio that may be ahead of the listener")
 

@@ -22,7 +22,7 @@ from services.orchestrator.edge.voices import VoiceCatalogue
 from services.orchestrator.endpointing import FixedSilence
 from services.orchestrator.replies import new_id
 from services.orchestrator.session import Session
-from services.orchestrator.session_config import STOP_SILENCE_MS, ReplyOverrides
+from services.orchestrator.session_config import ReplyOverrides
 
 RATE = 24_000
 """Samples a second of audio to the client, in hertz."""
@@ -134,9 +134,7 @@ class PlainProtocol:
             config = replace(config, turn=replace(config.turn, detection=wish.detection))
         if wish.silence_ms is not None:
             endpointing = FixedSilence(wish.silence_ms / 1000)
-            stop_silence_ms = min(STOP_SILENCE_MS, max(32, wish.silence_ms))
-            turn = replace(config.turn, endpointing=endpointing)
-            config = replace(config, turn=turn, stop_silence_ms=stop_silence_ms)
+            config = replace(config, turn=replace(config.turn, endpointing=endpointing))
         self._session.configure(config)
         return [_frame("configured")]
 

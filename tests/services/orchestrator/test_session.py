@@ -47,16 +47,36 @@ async def test_the_second_turn_knows_the_first() -> None:
 
 
 async def test_the_marks_of_a_turn_come_in_order() -> None:
-    async with talking(Script(text_delay_s=0.05, first_token_delay_s=0.05, audio_delay_s=0.05)) as talk:
+    script = Script(text_delay_s=0.05, first_token_delay_s=0.05, audio_delay_s=0.05)
+    async with talking(script, turn_detection="server_vad", drafts=False) as talk:
+        await talk.say(0.4, then_silence=0.9)
+        marks = (await talk.until(events.TurnMeasured)).marks
+    names = ["flush", "transcript", "endpoint", "generate", "first_token", "first_clause", "first_audio", "audio_sent"]
+    assert [marks[name] for name in names] == sorted(marks.values())
+    assert marks["endpoint"] >= 450  # 500 ms of silence, less what the audio was late
+    assert marks["first_token"] - marks["generate"] >= 50
+
+
+async def test_a_draft_runs_before_the_turn_is_over_and_is_heard_after() -> None:
+    async with talking(Script(), turn_detection="server_vad", drafts=True) as talk:
         await talk.say(0.4, then_silence=0.9)
         measured = await talk.until(events.TurnMeasured)
-    names = ["flush", "transcript", "endpoint", "generate", "first_token", "first_clause", "first_audio", "audio_sent"]
-    assert sorted(measured.marks, key=lambda name: measured.marks[name]) == sorted(
-        names, key=lambda name: measured.marks[name]
-    )
-    assert measured.marks["endpoint"] >= 450
-    assert measured.marks["first_token"] - measured.marks["generate"] >= 50
-    assert measured.marks["audio_sent"] == max(measured.marks.values())
+        assert measured.draft
+        assert measured.marks["first_audio"] < measured.marks["endpoint"] <= measured.marks["audio_sent"]
+        # The audio was there already: nothing is left to wait for.
+        assert measured.marks["audio_sent"] - measured.marks["endpoint"] < 50
+        assert (await talk.until(events.ReplyDone)).item.text == "It is noon. The sun is high."
+
+
+async def test_a_draft_whose_speaker_goes_on_is_never_heard() -> None:
+    script = Script(texts=["what is"], replies=["What is what?", "It is noon."])
+    async with talking(script, turn_detection="server_vad", drafts=True) as talk:
+        await talk.say(0.4, then_silence=0.3)
+        assert script.asked == ["what is"]  # the draft was begun
+        await talk.say(0.4, then_silence=0.9)
+        assert (await talk.until(events.ReplyDone)).item.text == "It is noon."
+        assert len(talk.all(events.ReplyBegan)) == 1
+        assert [item.text for item in talk.session.conversation.items] == ["what is", "It is noon."]
 
 
 async def test_an_interruption_stops_the_reply_and_the_history_holds_what_was_heard() -> None:

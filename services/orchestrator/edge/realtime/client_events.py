@@ -39,10 +39,20 @@ class ServerVad(Model):
     interrupt_response: bool | None = None
 
 
+class SemanticVad(Model):
+    type: Literal["semantic_vad"]
+    eagerness: Literal["low", "medium", "high", "auto"] | None = None
+    create_response: bool | None = None
+    interrupt_response: bool | None = None
+
+
+TurnDetection = Annotated[ServerVad | SemanticVad, Field(discriminator="type")]
+
+
 class AudioInput(Model):
     format: PcmFormat | None = None
     transcription: Transcription | None = None
-    turn_detection: ServerVad | None = None
+    turn_detection: TurnDetection | None = None
     noise_reduction: None = None
     """Only null: the fleet does not reduce noise."""
 

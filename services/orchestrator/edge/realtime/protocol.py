@@ -21,7 +21,7 @@ from services.orchestrator.replies import new_id
 from services.orchestrator.session import Session
 
 # Names of the members of the unions inside client events.
-_TAGS = frozenset(("message", "function_call", "function_call_output"))
+_TAGS = frozenset(("message", "function_call", "function_call_output", "server_vad", "semantic_vad"))
 # How long a session may last, as the protocol announces it.
 _LIFETIME_S = 3_600
 

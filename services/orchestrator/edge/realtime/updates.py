@@ -6,8 +6,8 @@ from dataclasses import replace
 from voxfleet.llm.v1 import llm_pb2
 
 from services.orchestrator.edge.realtime import client_events as client
-from services.orchestrator.endpointing import FixedSilence
-from services.orchestrator.session_config import STOP_SILENCE_MS, ReplyOverrides, SessionConfig
+from services.orchestrator.endpointing import Eagerness, FixedSilence, SemanticEndpointing
+from services.orchestrator.session_config import ReplyOverrides, SessionConfig
 from services.orchestrator.turn import TurnConfig
 
 # Names of OpenAI's voices. Clients name one out of habit: it stands for the default voice of the language.
@@ -60,25 +60,28 @@ def _with_input(config: SessionConfig, audio: client.AudioInput) -> SessionConfi
         return config
     if audio.turn_detection is None:
         return replace(config, turn=replace(config.turn, detection=False))
-    vad = audio.turn_detection
-    defaults = TurnConfig()
-    silence_ms = 500 if vad.silence_duration_ms is None else vad.silence_duration_ms
+    return _with_turn_detection(config, audio.turn_detection)
+
+
+def _with_turn_detection(config: SessionConfig, wish: client.ServerVad | client.SemanticVad) -> SessionConfig:
     turn = replace(
         config.turn,
         detection=True,
-        endpointing=FixedSilence(silence_ms / 1000),
-        prefix_s=defaults.prefix_s if vad.prefix_padding_ms is None else vad.prefix_padding_ms / 1000,
-        create_response=vad.create_response is not False,
-        interrupt_response=vad.interrupt_response is not False,
-        idle_timeout_s=None if vad.idle_timeout_ms is None else vad.idle_timeout_ms / 1000,
+        create_response=wish.create_response is not False,
+        interrupt_response=wish.interrupt_response is not False,
+        idle_timeout_s=None,
+        prefix_s=TurnConfig().prefix_s,
     )
-    return replace(
-        config,
-        turn=turn,
-        threshold=vad.threshold,
-        # The VAD reports silence early; a shorter silence than that must not be held up by it.
-        stop_silence_ms=min(STOP_SILENCE_MS, max(32, silence_ms)),
-    )
+    if isinstance(wish, client.SemanticVad):
+        eagerness = Eagerness(wish.eagerness or "auto")
+        return replace(config, turn=replace(turn, endpointing=SemanticEndpointing(eagerness)), threshold=None)
+    silence = FixedSilence() if wish.silence_duration_ms is None else FixedSilence(wish.silence_duration_ms / 1000)
+    turn = replace(turn, endpointing=silence)
+    if wish.prefix_padding_ms is not None:
+        turn = replace(turn, prefix_s=wish.prefix_padding_ms / 1000)
+    if wish.idle_timeout_ms is not None:
+        turn = replace(turn, idle_timeout_s=wish.idle_timeout_ms / 1000)
+    return replace(config, turn=turn, threshold=wish.threshold)
 
 
 def overrides(body: client.ResponseBody | None) -> ReplyOverrides:

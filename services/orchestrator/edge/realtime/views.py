@@ -6,7 +6,7 @@ from typing import Any
 from voxfleet.llm.v1 import llm_pb2
 
 from services.orchestrator.conversation import Item, ItemKind, Role
-from services.orchestrator.endpointing import FixedSilence
+from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
 from services.orchestrator.events import FunctionCall, ReplyDone, Usage
 from services.orchestrator.session_config import SessionConfig
 from services.orchestrator.turn_events import CancelReason
@@ -73,6 +73,9 @@ def _turn_detection(config: SessionConfig) -> Json | None:
     turn = config.turn
     if not turn.detection:
         return None
+    responses = {"create_response": turn.create_response, "interrupt_response": turn.interrupt_response}
+    if isinstance(turn.endpointing, SemanticEndpointing):
+        return {"type": "semantic_vad", "eagerness": turn.endpointing.eagerness.value} | responses
     assert isinstance(turn.endpointing, FixedSilence)
     return {
         "type": "server_vad",
@@ -80,9 +83,7 @@ def _turn_detection(config: SessionConfig) -> Json | None:
         "prefix_padding_ms": round(turn.prefix_s * 1000),
         "silence_duration_ms": round(turn.endpointing.silence_s * 1000),
         "idle_timeout_ms": None if turn.idle_timeout_s is None else round(turn.idle_timeout_s * 1000),
-        "create_response": turn.create_response,
-        "interrupt_response": turn.interrupt_response,
-    }
+    } | responses
 
 
 def _tool(tool: llm_pb2.Tool) -> Json:
