@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from voxfleet.llm.v1 import llm_pb2
+
 from chassis.context import CallContext
 from chassis.errors import StageError
 from chassis.metrics import DRAFTS, INTERRUPTIONS, STAGE_LATENCY, TURNS
@@ -55,15 +57,44 @@ class Replies:
         self._emit = emit
         self._dispatch = dispatch
         self._active: dict[int, _Speaking] = {}
+        self._prepared: _Speaking | None = None
         self._truncatable: OrderedDict[str, Reply] = OrderedDict()
 
     # -- what the turn machine says ------------------------------------------------------------------------------------
 
-    def start(self, request: ReplyRequest, marks: TurnMarks, context: CallContext, tasks: asyncio.TaskGroup) -> None:
-        """Begins to prepare a reply; nothing of it leaves yet."""
-        reply = Reply(request, self._settings, self, marks)
+    def prepare(self, config: llm_pb2.ChatConfig, context: CallContext, tasks: asyncio.TaskGroup) -> None:
+        """Shows the conversation to the language model, for the reply that will come."""
+        self.forget_prepared()
+        reply = Reply(config, self._settings, self)
         task = tasks.create_task(reply.run(self._stages, context))
-        self._active[request.turn] = _Speaking(reply, task, new_id("resp"), new_id("item"))
+        self._prepared = _Speaking(reply, task, new_id("resp"), new_id("item"))
+
+    def prefill(self, text: str) -> None:
+        """Shows it what the person has said so far."""
+        if self._prepared is not None and text:
+            self._prepared.reply.prefill(text)
+
+    def forget_prepared(self) -> None:
+        """There will be no such reply."""
+        if self._prepared is not None:
+            self._prepared.task.cancel()
+            self._prepared = None
+
+    def start(
+        self,
+        request: ReplyRequest,
+        config: llm_pb2.ChatConfig,
+        marks: TurnMarks,
+        context: CallContext,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Asks for a reply; nothing of it leaves yet. A reply that was prepared for the same conversation is taken."""
+        if self._prepared is None or self._prepared.reply.config != config:
+            self.prepare(config, context, tasks)
+        assert self._prepared is not None
+        speaking, self._prepared = self._prepared, None
+        self._active[request.turn] = speaking
+        speaking.reply.ask(request, marks)
 
     def release(self, turn: int, draft: bool, user_item_id: str) -> None:
         """Lets a reply be heard. `user_item_id` is the item that it answers ("": none)."""

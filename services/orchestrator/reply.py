@@ -1,9 +1,12 @@
 """One reply on its way: language model, clauses, voice, playout. Nothing of it leaves before `release`.
 
+It is made while the person still speaks: `prefill` warms the language model with what was said so far, `ask` starts it.
+
 conversation ──► llm ──text──► speakable ──► clauses ──► tts ──audio──► playout ──at playback pace──► client
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -23,6 +26,8 @@ from services.orchestrator.sentences import ClauseSplitter
 from services.orchestrator.settings import Settings
 from services.orchestrator.speakable import SpeakableText
 
+log = logging.getLogger(__name__)
+
 # Clauses that wait for the voice; when full, the language model waits.
 _MAX_CLAUSES = 16
 # Audio that waits to be played; when there is more, the voice waits.
@@ -36,7 +41,6 @@ class ReplyRequest:
     """What to reply to and how. `text` is what the person said, empty where the history says it all."""
 
     turn: int
-    config: llm_pb2.ChatConfig
     text: str
     language: str
     modality: Modality = "audio"
@@ -67,12 +71,18 @@ class Outcome:
 
 
 class Reply:
-    """Prepares and plays one reply. `run` it as a task; cancelling the task frees both streams."""
+    """Prepares and plays one reply. `run` it as a task; cancelling the task frees both streams.
 
-    def __init__(self, request: ReplyRequest, settings: Settings, listener: ReplyListener, marks: TurnMarks) -> None:
-        self.request = request
+    `config` is all that the language model is told before the turn itself.
+    """
+
+    def __init__(self, config: llm_pb2.ChatConfig, settings: Settings, listener: ReplyListener) -> None:
+        self.config = config
+        self.request = ReplyRequest(0, "", "")
         self.outcome = Outcome()
-        self.marks = marks
+        self.marks = TurnMarks()
+        self._heard_so_far = ""
+        self._asked = asyncio.Event()
         self._settings = settings
         self._listener = listener
         self._playout = Playout(settings.playout_lead_ms / 1000)
@@ -82,6 +92,17 @@ class Reply:
         self._playing = asyncio.Event()
         self._playing.set()
         self._voice_done = False
+
+    def prefill(self, text: str) -> None:
+        """The person has said `text` so far."""
+        self._heard_so_far = text
+        self._changed.set()
+
+    def ask(self, request: ReplyRequest, marks: TurnMarks) -> None:
+        """Starts the reply."""
+        self.request, self.marks = request, marks
+        self._asked.set()
+        self._changed.set()
 
     def release(self) -> None:
         """Lets the reply be heard."""
@@ -114,10 +135,11 @@ class Reply:
         return self._playout.sent_samples * 1000 // self._playout.rate
 
     async def run(self, stages: Stages, context: CallContext) -> None:
-        """Carries the reply to its end. Errors of a stage go to the listener."""
+        """Carries the reply to its end. Errors of a stage after `ask` go to the listener."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._think(stages, context))
+                await self._asked.wait()
                 if self.request.modality == "audio":
                     tasks.create_task(self._speak(stages, context))
                     tasks.create_task(self._play())
@@ -129,8 +151,20 @@ class Reply:
     # -- language model ------------------------------------------------------------------------------------------------
 
     async def _think(self, stages: Stages, context: CallContext) -> None:
+        try:
+            await self._answer(stages, context)
+        except StageError as error:
+            if self._asked.is_set():
+                raise
+            # Nobody waits for this stream yet. The one that is opened for the answer itself may do better.
+            log.warning("llm lost before the answer", extra={"reason": error.reason})
+            await self._asked.wait()
+            await self._answer(stages, context)
+
+    async def _answer(self, stages: Stages, context: CallContext) -> None:
         async with stages.chat(context) as call:
-            await call.send(llm_pb2.ChatRequest(config=self.request.config))
+            await call.send(llm_pb2.ChatRequest(config=self.config))
+            await self._warm(call)
             await call.send(llm_pb2.ChatRequest(generate=llm_pb2.Generate(text=self.request.text)))
             self.marks.set(Mark.GENERATE, time.monotonic())
             await call.finish()
@@ -138,6 +172,16 @@ class Reply:
                 await self._cut_into_clauses(self._deltas(call))
             else:
                 await self._write(self._deltas(call))
+
+    async def _warm(self, call: LlmCall) -> None:
+        sent: str | None = None
+        while not self._asked.is_set():
+            self._changed.clear()
+            if self._heard_so_far != sent:
+                sent = self._heard_so_far
+                await call.send(llm_pb2.ChatRequest(prefill=llm_pb2.Prefill(text=sent)))
+            if not self._asked.is_set():
+                await self._changed.wait()
 
     async def _deltas(self, call: LlmCall) -> AsyncIterator[str]:
         answers = aiter(call)

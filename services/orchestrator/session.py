@@ -21,7 +21,7 @@ from services.orchestrator.reply import ReplyRequest
 from services.orchestrator.session_config import ReplyOverrides, SessionConfig, chat_config
 from services.orchestrator.settings import Settings
 from services.orchestrator.tape import Tape
-from services.orchestrator.turn import TurnMachine
+from services.orchestrator.turn import Mouth, TurnMachine
 from services.orchestrator.utterance import Utterance
 
 # Events that wait for the client. A client that reads nothing for so long is gone: its session is ended.
@@ -162,6 +162,7 @@ class Session:
         speech = self._speech[utterance]
         if speech.announced:
             self._emit(events.PartialTranscript(speech.item_id, stable, unstable))
+        self._replies.prefill(stable)
         self._dispatch(turns.Hypothesis(utterance, stable + unstable, self._replies.spoken_of_late()))
 
     def on_text(self, utterance: int, flush: int, text: str, language: str) -> None:
@@ -215,8 +216,10 @@ class Session:
                 self._speech[number].utterance.flush(flush, end)
             case turns.ContinueUtterance(number):
                 self._speech[number].utterance.resume()
+                self._prepare_reply()
             case turns.CloseUtterance(number):
                 self._speech.pop(number).task.cancel()
+                self._replies.forget_prepared()
             case turns.AnnounceSpeech(number, offset):
                 speech = self._speech[number]
                 speech.announced = True
@@ -230,6 +233,8 @@ class Session:
                 self._user_item_id = ""
             case turns.CancelReply(turn, reason, error):
                 self._replies.cancel(turn, reason, error)
+                if reason is turns.CancelReason.INTERRUPTED:
+                    self._prepare_reply()
             case turns.FinishReply(turn):
                 self._replies.finish(turn)
             case turns.PauseReply(turn):
@@ -254,6 +259,14 @@ class Session:
         context = self._context.for_turn(new_id("utt"))
         task = self._tasks.create_task(utterance.run(self._stages, context, self._transcription_config))
         self._speech[number] = _Speech(utterance, task, new_id("item"), start)
+        self._prepare_reply()
+
+    def _prepare_reply(self) -> None:
+        """Warms the language model while the person speaks; not beside a reply whose end the history must know."""
+        assert self._tasks is not None
+        if self.config.turn.create_response and self._machine.mouth is Mouth.SILENT:
+            config = chat_config(self.config, ReplyOverrides(), self.conversation.messages())
+            self._replies.prepare(config, self._context.for_turn(new_id("turn")), self._tasks)
 
     def _transcription_config(self) -> stt_pb2.TranscribeConfig:
         return stt_pb2.TranscribeConfig(
@@ -281,16 +294,16 @@ class Session:
         assert self._tasks is not None
         self._language = language or self._language
         self._marks = TurnMarks() if not text else self._marks
+        config = chat_config(self.config, self._overrides, self.conversation.messages())
         request = ReplyRequest(
             turn,
-            chat_config(self.config, self._overrides, self.conversation.messages()),
             text,
             self._language,
             self._overrides.modality or self.config.modality,
             self.config.voice if self._overrides.voice is None else self._overrides.voice,
             self.config.speed,
         )
-        self._replies.start(request, self._marks, self._context.for_turn(f"turn_{turn}"), self._tasks)
+        self._replies.start(request, config, self._marks, self._context.for_turn(new_id("turn")), self._tasks)
 
     async def _wait_for_room(self) -> None:
         """Slows down a client that sends faster than it is listened to; not for ever: a stage may be down."""

@@ -7,9 +7,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from voxfleet.vad.v1 import vad_pb2, vad_pb2_grpc
@@ -23,6 +24,7 @@ from voxfleet.vad.v1.vad_pb2 import (
 )
 
 from chassis.audio import BYTES_PER_SAMPLE
+from chassis.context import CallContext
 from chassis.errors import StageError
 from chassis.formats import fleet_format
 from chassis.server import Stage, run
@@ -37,6 +39,10 @@ CRASH = b"crash!"
 """Audio that makes the servicer fail in a way it did not foresee, with the message SECRET."""
 FLOOD = b"flood!"
 """Audio that is answered without end."""
+
+if TYPE_CHECKING:
+    # Generic in the stubs only.
+    Stream = grpc.aio.StreamStreamCall[DetectRequest, DetectResponse]
 
 log = logging.getLogger("tests.echo")
 
@@ -132,27 +138,35 @@ def audio(samples: int) -> DetectRequest:
     return DetectRequest(audio=bytes(samples * BYTES_PER_SAMPLE))
 
 
-def open_stream(channel: grpc.aio.Channel, session_id: str = "", turn_id: str = "") -> Stream:
+def open_stream(channel: grpc.aio.Channel, session_id: str = "", turn_id: str = "") -> "Stream":
     """A new stream of the stage, on behalf of a session and a turn; nothing is sent yet."""
     stub: vad_pb2_grpc.VoiceActivityServiceAsyncStub = vad_pb2_grpc.VoiceActivityServiceStub(channel)
     return stub.Detect(metadata=CallContext(session_id, turn_id).to_metadata())
 
 
 async def listen(channel: grpc.aio.Channel, *requests: DetectRequest) -> list[DetectResponse]:
-    """Sends `requests` on a stream of its own, half-closes and reads to the end. Raises AioRpcError."""
+    """What a stream of its own answers to `requests` and a half-close. Raises AioRpcError."""
     call = open_stream(channel)
-    with suppress(asyncio.InvalidStateError):  # refused before all was sent: reading says why
-        for request in requests:
-            await call.write(request)
-        await call.done_writing()
-    return [response async for response in responses(call)]
+    for request in requests:
+        await call.write(request)
+    await call.done_writing()
+    return await rest_of(call)
 
 
-async def responses(call: Stream) -> AsyncIterator[DetectResponse]:
-    """What is still to come on a stream. Raises AioRpcError."""
+async def rest_of(call: "Stream") -> list[DetectResponse]:
+    """What a stream still has to say until it ends. Raises AioRpcError where it ends with an error."""
+    heard = []
     async with asyncio.timeout(10):
         while isinstance(response := await call.read(), DetectResponse):
-            yield response
+            heard.append(response)
+    return heard
+
+
+async def health_of(channel: grpc.aio.Channel, service: str = "") -> str:
+    """The status that the server reports for `service`, by its name in health.proto."""
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+    name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    return name
 
 
 async def _build(settings: Settings) -> Stage:

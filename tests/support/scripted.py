@@ -54,6 +54,8 @@ class Script:
     """Stages that refuse every stream, with the error."""
     chats: list[llm_pb2.ChatConfig] = field(default_factory=list)
     """The configs that the language model was given."""
+    prefills: list[str] = field(default_factory=list)
+    """What it was warmed with."""
     asked: list[str] = field(default_factory=list)
     """The texts it was asked."""
     voices: list[tts_pb2.SynthesizeConfig] = field(default_factory=list)
@@ -151,6 +153,7 @@ class ScriptedLlm(llm_pb2_grpc.LanguageModelServiceServicer):
                 if request.WhichOneof("request") == "generate":
                     script.asked.append(request.generate.text)
                     break
+                script.prefills.append(request.prefill.text)
             else:
                 return
             tokens = re.findall(r"\S+\s*|\s+", script.next(script.replies))

@@ -57,6 +57,35 @@ async def test_the_marks_of_a_turn_come_in_order() -> None:
     assert marks["first_token"] - marks["generate"] >= 50
 
 
+async def test_the_language_model_is_warmed_while_the_person_speaks() -> None:
+    script = Script()
+    async with talking(script) as talk:
+        await talk.say(0.8, then_silence=0.6)
+        await talk.until(events.ReplyDone)
+    assert script.prefills == ["", "what ti"]  # the conversation, then the stable half of the partial
+    assert script.asked == ["what time is it"]
+    assert len(script.chats) == 1  # all on one stream
+
+
+async def test_a_language_model_that_is_lost_before_it_is_asked_is_asked_anew() -> None:
+    script = Script(failures={"llm": GONE})
+    async with talking(script) as talk:
+        await talk.say(0.4)
+        script.failures.clear()
+        await talk.say(0.0, then_silence=0.6)
+        assert (await talk.until(events.ReplyDone)).cancelled is None
+
+
+async def test_after_an_interruption_the_model_is_warmed_with_what_was_heard() -> None:
+    script = Script(texts=["tell me a story", "no wait stop it"], replies=[" ".join(["word"] * 100), "All right."])
+    async with talking(script) as talk:
+        await talk.say(0.4, then_silence=1.2)
+        await talk.say(0.8, then_silence=0.6)
+        await talk.until(events.ReplyDone, count=2)
+    assert len(script.chats) == 2
+    assert script.chats[1].history[1].text.startswith("word")
+
+
 async def test_a_draft_runs_before_the_turn_is_over_and_is_heard_after() -> None:
     async with talking(Script(), turn_detection="server_vad", drafts=True) as talk:
         await talk.say(0.4, then_silence=0.9)
