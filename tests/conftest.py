@@ -9,7 +9,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 
 @pytest.fixture(scope="session", autouse=True)
 def grpc_stays_up() -> Iterator[None]:
-    """Keeps gRPC's poller thread alive between tests: whoever frees the last channel joins it, inside the event loop."""
+    """Keeps gRPC's poller thread alive: whoever frees the last channel joins it, inside the event loop."""
     grpc.aio.init_grpc_aio()
     yield
     grpc.aio.shutdown_grpc_aio()

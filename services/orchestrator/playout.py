@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from services.orchestrator.characters import continues_letter, is_wide
 
-# Samples. Seconds are floats: what they lose in rounding must not hold back audio that is due.
+# Samples. Times are floats: what they lose in rounding must not hold back audio that is due, nor unhear a sample.
 _ROUNDING = 0.01
 # Marks between two words that stand without a space.
 _BREAKS = frozenset("—…")
@@ -103,7 +103,7 @@ class Playout:
 
     def heard_samples(self, now: float) -> int:
         """Samples that the listener has heard at `now`."""
-        return int(self._played_at(now))
+        return int(self._played_at(now) + _ROUNDING)
 
     def heard_text(self, now: float) -> str:
         """The text that the listener has heard at `now`, to whole words."""

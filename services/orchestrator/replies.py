@@ -38,6 +38,7 @@ class _Speaking:
     user_item_id: str = ""
     released: bool = False
     measured: bool = False
+    cut_to: str | None = None
 
 
 class Replies:
@@ -132,7 +133,8 @@ class Replies:
         if reason is turns.CancelReason.INTERRUPTED:
             INTERRUPTIONS.inc()
         TURNS.labels("interrupted" if reason is turns.CancelReason.INTERRUPTED else reason.value).inc()
-        item = self._keep(speaking.item_id, speaking.reply.heard_text(time.monotonic()), "incomplete")
+        heard = speaking.reply.heard_text(time.monotonic()) if speaking.cut_to is None else speaking.cut_to
+        item = self._keep(speaking.item_id, heard, "incomplete")
         self._emit(
             events.ReplyDone(
                 speaking.response_id,
@@ -149,7 +151,10 @@ class Replies:
         speaking = self._active.pop(turn)
         outcome = speaking.reply.outcome
         TURNS.labels("completed").inc()
-        item = self._keep(speaking.item_id, speaking.reply.sent_text, "completed")
+        if speaking.cut_to is None:
+            item = self._keep(speaking.item_id, speaking.reply.sent_text, "completed")
+        else:
+            item = self._keep(speaking.item_id, speaking.cut_to, "incomplete")
         calls = []
         for call in outcome.calls:
             call_item = Item(
@@ -177,7 +182,12 @@ class Replies:
     def truncate(self, item_id: str, audio_ms: int) -> Item:
         """Cuts a reply's item to what its first `audio_ms` ms say. LookupError where it is no spoken reply of late."""
         reply = self._truncatable[item_id]
-        return self._conversation.truncate(item_id, reply.heard_until(min(audio_ms, reply.audio_ms)))
+        heard = reply.heard_until(min(audio_ms, reply.audio_ms))
+        for speaking in self._active.values():
+            if speaking.item_id == item_id:
+                # The client knows better than the clock what was heard, also when the reply ends.
+                speaking.cut_to = heard
+        return self._conversation.truncate(item_id, heard)
 
     def spoken_of_late(self) -> str:
         """What the loudspeaker says now or has just said."""

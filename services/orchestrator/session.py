@@ -48,6 +48,7 @@ class _Speech:
     task: asyncio.Task[None]
     item_id: str
     start: int
+    flush: int = 0
     announced: bool = False
 
 
@@ -166,7 +167,8 @@ class Session:
         self._dispatch(turns.Hypothesis(utterance, stable + unstable, self._replies.spoken_of_late()))
 
     def on_text(self, utterance: int, flush: int, text: str, language: str) -> None:
-        self._marks.set(Mark.TRANSCRIPT, time.monotonic())
+        if flush == self._speech[utterance].flush:
+            self._marks.set(Mark.TRANSCRIPT, time.monotonic())
         self._dispatch(turns.Transcript(utterance, flush, text, language, self._replies.spoken_of_late()))
 
     def on_transcription_failed(self, utterance: int, error: StageError) -> None:
@@ -213,7 +215,9 @@ class Session:
             case turns.FlushUtterance(number, flush, end):
                 self._marks = TurnMarks()
                 self._marks.set(Mark.FLUSH, now)
-                self._speech[number].utterance.flush(flush, end)
+                speech = self._speech[number]
+                speech.flush = flush
+                speech.utterance.flush(flush, end)
             case turns.ContinueUtterance(number):
                 self._speech[number].utterance.resume()
                 self._prepare_reply()
@@ -301,7 +305,7 @@ class Session:
             self._language,
             self._overrides.modality or self.config.modality,
             self.config.voice if self._overrides.voice is None else self._overrides.voice,
-            self.config.speed,
+            self.config.speed if self._overrides.speed is None else self._overrides.speed,
         )
         self._replies.start(request, config, self._marks, self._context.for_turn(new_id("turn")), self._tasks)
 

@@ -66,6 +66,7 @@ class ReplyOverrides:
 
     instructions: str | None = None
     voice: str | None = None
+    speed: float | None = None
     modality: Modality | None = None
     temperature: float | None = None
     max_output_tokens: int | None = None

@@ -9,8 +9,8 @@ from chassis.settings import Port, ServerSettings
 from services.orchestrator.endpointing import Eagerness
 
 INSTRUCTIONS = (
-    "You are a helpful voice assistant. Your words are spoken aloud: answer in one or two short sentences of plain "
-    "speech, without lists, markdown or emoji. Always answer in the language in which the person speaks."
+    "You are a friendly voice assistant. Your words are spoken aloud, so answer in one or two short, plain sentences. "
+    "Always answer in the language of the user. Never use lists, markdown, code or emoji."
 )
 
 
@@ -33,8 +33,8 @@ class Settings(ServerSettings):
     instructions: str = Field(INSTRUCTIONS, description="what the language model is told when the client says nothing")
     voice: str = Field("", description="voice of the replies; empty: the default of the reply's language")
     language: str = Field("", description="language of the speech, ISO 639-1; empty: detected in every turn")
-    temperature: float = Field(0.6, ge=0, le=2, description="sampling temperature of the replies")
-    max_output_tokens: int = Field(320, ge=1, le=4096, description="most tokens of a reply")
+    temperature: float = Field(0.3, ge=0, le=2, description="sampling temperature of the replies")
+    max_output_tokens: int = Field(160, ge=1, le=4096, description="most tokens of a reply")
     turn_detection: Literal["semantic_vad", "server_vad"] = Field(
         "semantic_vad", description="what ends a turn where the client names nothing: semantic_vad or server_vad"
     )

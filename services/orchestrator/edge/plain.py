@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from chassis.audio import SAMPLE_RATE, Resampler
 from services.orchestrator import events
@@ -87,12 +88,14 @@ class PlainProtocol:
         if isinstance(frame, bytes):
             return await self._receive_audio(frame)
         try:
-            command = _COMMAND.validate_python(json.loads(frame))
-        except ValidationError as problem:
-            fault = explain(problem)
-            return [_error(fault.code, fault.message, fault.param)]
+            data = from_json(frame)
         except ValueError as problem:
             return [_error("invalid_json", f"expected one JSON object: {problem}")]
+        try:
+            command = _COMMAND.validate_python(data)
+        except ValidationError as problem:
+            fault = explain(problem, data)
+            return [_error(fault.code, fault.message, fault.param)]
         return await self._obey(command)
 
     async def _receive_audio(self, pcm: bytes) -> list[Frame]:

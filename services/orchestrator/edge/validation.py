@@ -2,11 +2,17 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 # Types of pydantic errors with a code of their own; all others are values that do not fit.
-_CODES = {"missing": "missing_required_parameter", "extra_forbidden": "unknown_parameter"}
+_CODES = {
+    "missing": "missing_required_parameter",
+    "union_tag_not_found": "missing_required_parameter",
+    "extra_forbidden": "unknown_parameter",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +24,34 @@ class Fault:
     message: str
 
 
-def explain(problem: ValidationError, tags: frozenset[str] = frozenset()) -> Fault:
-    """The first fault. `tags` are the names of union members, which pydantic puts into a field's path."""
-    first = problem.errors(include_url=False)[0]
-    path = list(first["loc"])
-    if path and first["type"] != "union_tag_invalid" and len(path) > 1:
-        path = path[1:]  # the member of the outermost union: the message's own type
-    names = [str(part) for part in path if part not in tags and "[" not in str(part)]
-    if first["type"].startswith("union_tag"):
-        names.append("type")
-    param = ".".join(names) or None
-    got = "" if first["type"] == "missing" else f", got {_short(first['input'])}"
-    return Fault(param, _CODES.get(first["type"], "invalid_value"), f"{param or 'message'}: {first['msg']}{got}")
+def explain(problem: ValidationError, data: object) -> Fault:
+    """The fault that lies deepest in `data`, which was validated; of several the first.
+
+    Where a field may be one of several things, pydantic tells what is wrong with each; the deepest is about the one
+    that was meant.
+    """
+    faults = [(_path(error, data), error) for error in problem.errors(include_url=False)]
+    path, error = max(faults, key=lambda fault: len(fault[0]))
+    param = ".".join(path) or None
+    code = _CODES.get(error["type"], "invalid_value")
+    got = "" if code == "missing_required_parameter" else f", got {_short(error['input'])}"
+    return Fault(param, code, f"{param or 'message'}: {error['msg']}{got}")
+
+
+def _path(error: ErrorDetails, data: object) -> list[str]:
+    """The fields on the way to the fault. A location also names members of unions; those are no keys of the data."""
+    path: list[str] = []
+    here: Any = data
+    last = len(error["loc"]) - 1
+    for depth, part in enumerate(error["loc"]):
+        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
+            here = here[part]
+        elif error["type"] != "missing" or depth != last:
+            continue
+        path.append(str(part))
+    if error["type"].startswith("union_tag"):
+        path.append("type")
+    return path
 
 
 def _short(value: object) -> str:

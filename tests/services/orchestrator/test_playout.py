@@ -77,6 +77,12 @@ def test_a_lead_shorter_than_a_worthwhile_message_is_still_played() -> None:
     assert b"".join(outgoing.pcm for outgoing in play_out(playout)) == audio(500 * MS)
 
 
+def test_a_lead_shorter_than_a_sample_is_one_sample() -> None:
+    playout = Playout(0.00001)
+    playout.append(audio(3), 0, 0)
+    assert [len(outgoing.pcm) for outgoing in play_out(playout)] == [2, 2, 2]
+
+
 def test_after_a_gap_the_listener_waits_and_the_lead_is_full_again() -> None:
     playout = Playout(0.1)
     playout.append(audio(50 * MS), 0, 0)

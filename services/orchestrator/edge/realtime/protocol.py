@@ -1,11 +1,11 @@
 """The OpenAI Realtime protocol (GA event names) over one session. Knows no socket: frames in, frames out."""
 
 import base64
-import binascii
 import json
 import time
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from chassis.audio import SAMPLE_RATE, Resampler
 from services.orchestrator import events
@@ -20,8 +20,6 @@ from services.orchestrator.edge.voices import VoiceCatalogue
 from services.orchestrator.replies import new_id
 from services.orchestrator.session import Session
 
-# Names of the members of the unions inside client events.
-_TAGS = frozenset(("message", "function_call", "function_call_output", "server_vad", "semantic_vad"))
 # How long a session may last, as the protocol announces it.
 _LIFETIME_S = 3_600
 
@@ -61,7 +59,7 @@ class RealtimeProtocol:
                 _frame(error("expected a text frame with one JSON event, got a binary frame", code="invalid_frame"))
             ]
         try:
-            data = json.loads(frame)
+            data = from_json(frame)
         except ValueError as problem:
             return [_frame(error(f"expected one JSON object: {problem}", code="invalid_json"))]
         event_id = data.get("event_id") if isinstance(data, dict) else None
@@ -69,7 +67,7 @@ class RealtimeProtocol:
         try:
             answers = await self._handle(client.CLIENT_EVENT.validate_python(data))
         except ValidationError as problem:
-            fault = explain(problem, _TAGS)
+            fault = explain(problem, data)
             return [_frame(error(fault.message, code=fault.code, param=fault.param, event_id=event_id))]
         except RefusedError as refusal:
             return [_frame(error(str(refusal), code=refusal.code, param=refusal.param, event_id=event_id))]
@@ -124,7 +122,7 @@ class RealtimeProtocol:
             raise RefusedError("audio_too_large", f"audio: expected at most {limit} MiB an append", "audio")
         try:
             pcm = base64.b64decode(audio, validate=True)
-        except binascii.Error as problem:
+        except ValueError as problem:
             raise RefusedError(
                 "invalid_audio", f"audio: expected base64, got something else: {problem}", "audio"
             ) from None

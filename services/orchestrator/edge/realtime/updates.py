@@ -92,6 +92,7 @@ def overrides(body: client.ResponseBody | None) -> ReplyOverrides:
     return ReplyOverrides(
         instructions=body.instructions,
         voice=voice(output.voice) if output is not None and output.voice is not None else None,
+        speed=None if output is None else output.speed,
         modality=body.output_modalities[0] if body.output_modalities is not None else None,
         temperature=body.temperature,
         max_output_tokens=None if body.max_output_tokens is None else max_tokens(body.max_output_tokens),

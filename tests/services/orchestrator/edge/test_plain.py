@@ -46,6 +46,8 @@ BAD: list[tuple[str | bytes | dict[str, Any], str, str | None]] = [
     (b"\0\0\0", "invalid_audio", "audio"),
     (bytes(20 << 20), "audio_too_large", "audio"),
     ("hello", "invalid_json", None),
+    ('{"type": "\\ud800"}', "invalid_json", None),
+    ("[" * 100_000, "invalid_json", None),
     ({"type": "dance"}, "invalid_value", "type"),
     ({"type": "configure", "sample_rate": 8000}, "invalid_value", "sample_rate"),
     ({"type": "configure", "voice": "zoe"}, "invalid_value", "voice"),

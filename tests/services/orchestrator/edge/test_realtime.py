@@ -187,11 +187,15 @@ async def test_marks_of_the_turn_are_sent_to_clients_that_ask() -> None:
 
 
 APPEND = "input_audio_buffer.append"
-BAD = [
+BAD: list[tuple[str | dict[str, Any], str | None, str, str | None]] = [
     ("{", None, "invalid_json", None),
     ("[1]", None, "invalid_value", None),
+    ('{"type": "\\ud800"}', None, "invalid_json", None),
+    ("[" * 100_000, None, "invalid_json", None),
+    ({"type": APPEND, "audio": "é"}, None, "invalid_audio", "audio"),
+    ({"type": "conversation.item.create", "item": {"type": "odd"}}, None, "invalid_value", "item.type"),
     ({"type": "no.such.event", "event_id": "e1"}, "e1", "invalid_value", "type"),
-    ({"event_id": "e1"}, "e1", "invalid_value", "type"),
+    ({"event_id": "e1"}, "e1", "missing_required_parameter", "type"),
     ({"type": APPEND}, None, "missing_required_parameter", "audio"),
     ({"type": APPEND, "audio": "*"}, None, "invalid_audio", "audio"),
     ({"type": APPEND, "audio": "AAAA"}, None, "invalid_audio", "audio"),
