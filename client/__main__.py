@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, str] = {
     "up": "client.commands.up:app",
     "talk": "client.commands.talk:app",
     "demo": "client.commands.demo:app",
+    "bench": "client.commands.bench:app",
     "weights": "client.commands.weights:app",
 }
 """Sub-command → `module:attribute` of its `typer.Typer`, in the order in which `--help` lists them."""

@@ -275,6 +275,7 @@ class Session:
     def _transcription_config(self) -> stt_pb2.TranscribeConfig:
         return stt_pb2.TranscribeConfig(
             language=self.config.language,
+            expected_language=self._language,
             partial_interval_ms=self._settings.partial_interval_ms,
             hint=self.config.hint,
         )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from chassis.audio import SAMPLE_RATE, Float32
@@ -10,7 +10,7 @@ from services.stt import guard
 from services.stt.activity import active_frames, levels_db, speech_seconds
 from services.stt.alignment import TimedWord, within_sound
 from services.stt.guard import Evidence, Fault
-from services.stt.language import UNSPACED, Language, likeliest
+from services.stt.language import UNSPACED, Belief, Language
 from services.stt.whisper_model import Decoded
 from services.stt.windows import MAX_CONTEXT_S, retry_context, short_context
 
@@ -43,9 +43,11 @@ class Model(Protocol[EncodedT]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is known before a clip is heard. `language` None: to be detected; `words`: with times."""
+    """What is known before a clip is heard. `language` None: to be detected, `belief` is what is known of it; `words`:
+    with times."""
 
     language: Language | None = None
+    belief: Belief = field(default_factory=Belief)
     hint: str = ""
     words: bool = False
 
@@ -54,12 +56,14 @@ class Request:
 class Heard:
     """A clip's transcript. `text` begins with a space where words are spaced; empty where nothing was said.
 
-    `language` is None where it was to be detected and nothing was said. `fault` says what remains doubtful.
+    `language` is None where it was to be detected and nothing was said; `belief` is what is known of it now. `fault`
+    says what remains doubtful.
     """
 
     text: str
     language: Language | None
     speech_s: float
+    belief: Belief
     words: tuple[TimedWord, ...] = ()
     fault: Fault | None = None
 
@@ -69,6 +73,7 @@ class _Attempt(Generic[EncodedT]):
     encoded: EncodedT
     context_s: int
     language: Language
+    belief: Belief
     decoded: Decoded
     evidence: Evidence
     fault: Fault | None
@@ -88,7 +93,7 @@ class Recognizer(Generic[EncodedT]):
         speech_s = speech_seconds(samples)
         levels = levels_db(samples)
         if not len(levels) or float(levels.max()) < AUDIBLE_DB:
-            return Heard("", request.language, speech_s)
+            return Heard("", request.language, speech_s, request.belief)
         seconds = len(samples) / SAMPLE_RATE
         attempt = self._attempt(samples, short_context(seconds), speech_s, request, proceed)
         worth_it = speech_s >= guard.FAINT_SPEECH_S and attempt.context_s < MAX_CONTEXT_S
@@ -98,7 +103,7 @@ class Recognizer(Generic[EncodedT]):
             context_s = retry_context(seconds, attempt.context_s)
             attempt = _better(attempt, self._attempt(samples, context_s, speech_s, request, proceed, RETRY_BUDGET))
         if guard.nothing_said(attempt.evidence):
-            return Heard("", request.language, speech_s)
+            return Heard("", request.language, speech_s, request.belief)
         tokens = attempt.decoded.tokens
         if not attempt.decoded.ended and (loop := guard.loop_start(tokens)) is not None:
             tokens = tokens[:loop]
@@ -109,7 +114,7 @@ class Recognizer(Generic[EncodedT]):
         text = self._model.text(tokens, code).strip()
         if code not in UNSPACED:
             text = f" {text}"
-        return Heard(text, attempt.language, speech_s, tuple(words), attempt.fault)
+        return Heard(text, attempt.language, speech_s, attempt.belief, tuple(words), attempt.fault)
 
     def _attempt(
         self,
@@ -122,7 +127,10 @@ class Recognizer(Generic[EncodedT]):
     ) -> _Attempt[EncodedT]:
         encoded = self._model.encode(samples, context_s)
         proceed()
-        language = request.language or likeliest(self._model.detect(encoded))
+        language, belief = request.language, request.belief
+        if language is None:
+            belief = belief.after(self._model.detect(encoded), speech_s)
+            language = belief.likeliest
         prompt = " ".join(filter(None, (PROMPTS.get(language.code), request.hint)))
         budget = budget_factor * guard.token_budget(len(samples) / SAMPLE_RATE, language.code)
         decoded = self._model.decode(encoded, language.code, prompt, budget)
@@ -135,7 +143,7 @@ class Recognizer(Generic[EncodedT]):
             speech_s=speech_s,
             language=language.code,
         )
-        return _Attempt(encoded, context_s, language, decoded, evidence, guard.fault(evidence))
+        return _Attempt(encoded, context_s, language, belief, decoded, evidence, guard.fault(evidence))
 
 
 def _better(first: _Attempt[EncodedT], second: _Attempt[EncodedT]) -> _Attempt[EncodedT]:

@@ -69,7 +69,8 @@ def session_config(config: stt_pb2.TranscribeConfig, languages: frozenset[str]) 
         )
     if len(config.hint) > MAX_HINT_CHARACTERS:
         raise StageError.invalid("hint", f"at most {MAX_HINT_CHARACTERS} characters, got {len(config.hint)}")
-    return SessionConfig(config.language or None, config.words, " ".join(config.hint.split()))
+    expected = config.expected_language if config.expected_language in languages else ""
+    return SessionConfig(config.language or None, expected, config.words, " ".join(config.hint.split()))
 
 
 @dataclass(frozen=True, slots=True)

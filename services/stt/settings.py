@@ -35,3 +35,7 @@ class Settings(StageSettings):
     cpu_threads: int = Field(2, ge=1, description="CPU threads of one transcription")
     workers: int = Field(1, ge=1, description="transcriptions that run at once")
     max_utterance_s: float = Field(300.0, gt=0, description="longest utterance, in seconds of audio")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return (self.model,)

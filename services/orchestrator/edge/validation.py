@@ -44,7 +44,9 @@ def _path(error: ErrorDetails, data: object) -> list[str]:
     here: Any = data
     last = len(error["loc"]) - 1
     for depth, part in enumerate(error["loc"]):
-        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
+        is_key = isinstance(here, dict) and part in here
+        is_index = isinstance(here, list) and isinstance(part, int)
+        if is_key or is_index:
             here = here[part]
         elif error["type"] != "missing" or depth != last:
             continue

@@ -12,11 +12,13 @@ from services.stt.language import Language
 class SessionConfig:
     """How to transcribe one utterance.
 
-    `language` is a code the engine knows, or None: detected. `words` asks for words with times. `hint` holds words the
+    `language` is a code the engine knows, or None: detected; `expected_language` is then preferred where the audio
+    leaves doubt ("": none is). `words` asks for words with times. `hint` holds words the
     speaker is likely to use.
     """
 
     language: str | None = None
+    expected_language: str = ""
     words: bool = False
     hint: str = ""
 

@@ -14,7 +14,7 @@ from chassis.workers import Workers
 from services.stt.agreement import Agreement
 from services.stt.alignment import TimedWord
 from services.stt.engines.base import Partial, SessionConfig, Transcript
-from services.stt.language import Language, is_settled
+from services.stt.language import Belief, Language, is_settled
 from services.stt.recognizer import Heard, Recognizer, Request
 from services.stt.settings import Settings
 from services.stt.whisper_model import Encoded, WhisperModel
@@ -87,7 +87,10 @@ class FasterWhisperEngine:
         language = Language(told, 1.0) if told is not None else None
         max_samples = int(self._settings.max_utterance_s * SAMPLE_RATE)
         return WhisperSession(
-            self, Recognizer(model), Request(language, config.hint, config.words), max_samples=max_samples
+            self,
+            Recognizer(model),
+            Request(language, Belief.expecting(config.expected_language), config.hint, config.words),
+            max_samples=max_samples,
         )
 
     async def run(self, operation: str, job: Callable[[Callable[[], None]], T], priority: Priority) -> T:
@@ -135,6 +138,7 @@ class WhisperSession:
         self._max_samples = max_samples
         self._agreement = Agreement()
         self._language = request.language
+        self._belief = request.belief
         self._text = ""
         self._words: list[TimedWord] = []
         self._settled = 0
@@ -177,7 +181,7 @@ class WhisperSession:
 
     async def _hear(self, end: int | None, priority: Priority, *, words: bool) -> _Clip:
         """Transcribes the pending audio up to `end`, or all of it."""
-        request = replace(self._request, language=self._language, words=words)
+        request = replace(self._request, language=self._language, belief=self._belief, words=words)
         settled = self._settled
 
         def job(proceed: Callable[[], None]) -> _Clip:
@@ -186,14 +190,14 @@ class WhisperSession:
             return _Clip(settled + len(samples), self._recognizer.transcribe(samples, request, proceed))
 
         clip = await self._engine.run(priority.name.lower(), job, priority)
-        self._latest = clip
+        self._latest, self._belief = clip, clip.heard.belief
         if clip.heard.language is not None and is_settled(clip.heard.language, clip.heard.speech_s):
             self._language = clip.heard.language
         return clip
 
     async def _settle_window(self, priority: Priority) -> None:
         """Transcribes the pending audio up to a pause, for good, and leaves it behind."""
-        request = replace(self._request, language=self._language)
+        request = replace(self._request, language=self._language, belief=self._belief)
         settled = self._settled
 
         def job(proceed: Callable[[], None]) -> _Clip:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxfleet.audio.v1 import audio_pb2 as voxfleet_dot_audio_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxfleet/stt/v1/stt.proto\x12\x0fvoxfleet.stt.v1\x1a\x1dvoxfleet/audio/v1/audio.proto\"\x8d\x01\n\x11TranscribeRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32!.voxfleet.stt.v1.TranscribeConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\'\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x16.voxfleet.stt.v1.FlushH\x00\x42\t\n\x07request\"\xa4\x01\n\x10TranscribeConfig\x12.\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1e.voxfleet.audio.v1.AudioFormat\x12\x14\n\x0cstart_offset\x18\x02 \x01(\x04\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x1b\n\x13partial_interval_ms\x18\x04 \x01(\r\x12\r\n\x05words\x18\x05 \x01(\x08\x12\x0c\n\x04hint\x18\x06 \x01(\t\"\x19\n\x05\x46lush\x12\x10\n\x08\x66lush_id\x18\x01 \x01(\r\"s\n\x12TranscribeResponse\x12+\n\x07partial\x18\x01 \x01(\x0b\x32\x18.voxfleet.stt.v1.PartialH\x00\x12\'\n\x05\x66inal\x18\x02 \x01(\x0b\x32\x16.voxfleet.stt.v1.FinalH\x00\x42\x07\n\x05\x65vent\"?\n\x07Partial\x12\x0e\n\x06stable\x18\x01 \x01(\t\x12\x10\n\x08unstable\x18\x02 \x01(\t\x12\x12\n\nend_offset\x18\x03 \x01(\x04\"\xa3\x01\n\x05\x46inal\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x1c\n\x14language_probability\x18\x03 \x01(\x02\x12$\n\x05words\x18\x04 \x03(\x0b\x32\x15.voxfleet.stt.v1.Word\x12\x12\n\nend_offset\x18\x05 \x01(\x04\x12\x15\n\x08\x66lush_id\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x0b\n\t_flush_id\"S\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x14\n\x0cstart_offset\x18\x02 \x01(\x04\x12\x12\n\nend_offset\x18\x03 \x01(\x04\x12\x13\n\x0bprobability\x18\x04 \x01(\x02\x32p\n\x13SpeechToTextService\x12Y\n\nTranscribe\x12\".voxfleet.stt.v1.TranscribeRequest\x1a#.voxfleet.stt.v1.TranscribeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxfleet/stt/v1/stt.proto\x12\x0fvoxfleet.stt.v1\x1a\x1dvoxfleet/audio/v1/audio.proto\"\x8d\x01\n\x11TranscribeRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32!.voxfleet.stt.v1.TranscribeConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\'\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x16.voxfleet.stt.v1.FlushH\x00\x42\t\n\x07request\"\xbf\x01\n\x10TranscribeConfig\x12.\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1e.voxfleet.audio.v1.AudioFormat\x12\x14\n\x0cstart_offset\x18\x02 \x01(\x04\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x1b\n\x13partial_interval_ms\x18\x04 \x01(\r\x12\r\n\x05words\x18\x05 \x01(\x08\x12\x0c\n\x04hint\x18\x06 \x01(\t\x12\x19\n\x11\x65xpected_language\x18\x07 \x01(\t\"\x19\n\x05\x46lush\x12\x10\n\x08\x66lush_id\x18\x01 \x01(\r\"s\n\x12TranscribeResponse\x12+\n\x07partial\x18\x01 \x01(\x0b\x32\x18.voxfleet.stt.v1.PartialH\x00\x12\'\n\x05\x66inal\x18\x02 \x01(\x0b\x32\x16.voxfleet.stt.v1.FinalH\x00\x42\x07\n\x05\x65vent\"?\n\x07Partial\x12\x0e\n\x06stable\x18\x01 \x01(\t\x12\x10\n\x08unstable\x18\x02 \x01(\t\x12\x12\n\nend_offset\x18\x03 \x01(\x04\"\xa3\x01\n\x05\x46inal\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x1c\n\x14language_probability\x18\x03 \x01(\x02\x12$\n\x05words\x18\x04 \x03(\x0b\x32\x15.voxfleet.stt.v1.Word\x12\x12\n\nend_offset\x18\x05 \x01(\x04\x12\x15\n\x08\x66lush_id\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x0b\n\t_flush_id\"S\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x14\n\x0cstart_offset\x18\x02 \x01(\x04\x12\x12\n\nend_offset\x18\x03 \x01(\x04\x12\x13\n\x0bprobability\x18\x04 \x01(\x02\x32p\n\x13SpeechToTextService\x12Y\n\nTranscribe\x12\".voxfleet.stt.v1.TranscribeRequest\x1a#.voxfleet.stt.v1.TranscribeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIBEREQUEST']._serialized_start=78
   _globals['_TRANSCRIBEREQUEST']._serialized_end=219
   _globals['_TRANSCRIBECONFIG']._serialized_start=222
-  _globals['_TRANSCRIBECONFIG']._serialized_end=386
-  _globals['_FLUSH']._serialized_start=388
-  _globals['_FLUSH']._serialized_end=413
-  _globals['_TRANSCRIBERESPONSE']._serialized_start=415
-  _globals['_TRANSCRIBERESPONSE']._serialized_end=530
-  _globals['_PARTIAL']._serialized_start=532
-  _globals['_PARTIAL']._serialized_end=595
-  _globals['_FINAL']._serialized_start=598
-  _globals['_FINAL']._serialized_end=761
-  _globals['_WORD']._serialized_start=763
-  _globals['_WORD']._serialized_end=846
-  _globals['_SPEECHTOTEXTSERVICE']._serialized_start=848
-  _globals['_SPEECHTOTEXTSERVICE']._serialized_end=960
+  _globals['_TRANSCRIBECONFIG']._serialized_end=413
+  _globals['_FLUSH']._serialized_start=415
+  _globals['_FLUSH']._serialized_end=440
+  _globals['_TRANSCRIBERESPONSE']._serialized_start=442
+  _globals['_TRANSCRIBERESPONSE']._serialized_end=557
+  _globals['_PARTIAL']._serialized_start=559
+  _globals['_PARTIAL']._serialized_end=622
+  _globals['_FINAL']._serialized_start=625
+  _globals['_FINAL']._serialized_end=788
+  _globals['_WORD']._serialized_start=790
+  _globals['_WORD']._serialized_end=873
+  _globals['_SPEECHTOTEXTSERVICE']._serialized_start=875
+  _globals['_SPEECHTOTEXTSERVICE']._serialized_end=987
 # @@protoc_insertion_point(module_scope)

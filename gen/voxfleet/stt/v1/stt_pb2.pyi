@@ -67,6 +67,7 @@ class TranscribeConfig(_message.Message):
     PARTIAL_INTERVAL_MS_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
     HINT_FIELD_NUMBER: _builtins.int
+    EXPECTED_LANGUAGE_FIELD_NUMBER: _builtins.int
     start_offset: _builtins.int
     """Offset of this stream's first sample on the session's timeline, in samples."""
     language: _builtins.str
@@ -79,6 +80,10 @@ class TranscribeConfig(_message.Message):
     """Whether a Final carries words with times."""
     hint: _builtins.str
     """Words the speaker is likely to use (names, terms), to bias the transcription. Empty: none. At most 1000 characters."""
+    expected_language: _builtins.str
+    """Language the person spoke last, an ISO 639-1 code: preferred where the language is to be detected and the audio
+    leaves doubt. Empty: none. A code that the model does not know counts as none.
+    """
     @_builtins.property
     def format(self) -> _audio_pb2.AudioFormat:
         """Required. PCM s16le, 16000 Hz, mono."""
@@ -92,10 +97,11 @@ class TranscribeConfig(_message.Message):
         partial_interval_ms: _builtins.int = ...,
         words: _builtins.bool = ...,
         hint: _builtins.str = ...,
+        expected_language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "hint", b"hint", "language", b"language", "partial_interval_ms", b"partial_interval_ms", "start_offset", b"start_offset", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_language", b"expected_language", "format", b"format", "hint", b"hint", "language", b"language", "partial_interval_ms", b"partial_interval_ms", "start_offset", b"start_offset", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

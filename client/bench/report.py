@@ -1,0 +1,211 @@
+"""Tables of a benchmark, at most 100 columns wide, and its JSON."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client.bench.idle import IdleCost
+from client.bench.soak import Sampling, Soak
+from client.bench.statistics import Run, Summary
+
+WIDTH = 100
+UNKNOWN = "—"
+SHOWN_MARKS = {
+    "endpoint": "end of turn",
+    "transcript": "text",
+    "first_token": "first token",
+    "first_clause": "first clause",
+    "first_audio": "first audio",
+    "audio_sent": "sent",
+}
+"""Marks that have a column, and its head."""
+LATE_SHARE = 0.01
+"""Share of late audio from which on the figures say as much about this machine as about the server."""
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console no wider than 100 columns, and exactly so wide where it is no terminal."""
+    console = Console(stderr=stderr, highlight=False)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    return console
+
+
+def turn_tables(summaries: Sequence[Summary]) -> list[Table | Text]:
+    """Latencies, marks and costs of every condition, and what must be known to believe them."""
+    parts: list[Table | Text] = [_latencies(summaries)]
+    if any(summary.marks_ms for summary in summaries):
+        parts.append(_marks(summaries))
+    if any(summary.cpu_per_session_s for summary in summaries):
+        parts += [_cpu(summaries), _memory(summaries)]
+    return [*parts, *_warnings(summaries)]
+
+
+def idle_table(cost: IdleCost) -> Table:
+    """CPU of each process while nobody speaks."""
+    table = _table(
+        f"CPU of {cost.sessions} idle sessions, measured for {cost.seconds:g} s each",
+        ("process", "no session, ms per s", "connected, ms per s", "streaming silence, ms per s"),
+    )
+    columns = (cost.empty, cost.silent, cost.streaming)
+    for name in cost.empty:
+        table.add_row(name, *(_milliseconds(column.get(name)) for column in columns))
+    table.add_row("total", *(_milliseconds(sum(column.values())) for column in columns), style="bold")
+    table.caption = "The last two are of one session, on top of a fleet without sessions."
+    return table
+
+
+def soak_row(sampling: Sampling) -> str:
+    """What the processes hold, on one line."""
+    held = "  ".join(f"{name} {_megabytes(each.rss_bytes)}" for name, each in sampling.processes.items())
+    return f"{sampling.turns:>4} turns  {held} MB"
+
+
+def soak_table(soak: Soak) -> Table:
+    """Memory over the turns, its growth, open files and threads before and after."""
+    first, last = soak.samplings[0], soak.samplings[-1]
+    names = list(last.processes)
+    table = _table("Memory over the turns", ("", *names))
+    for sampling in soak.samplings:
+        held = (sampling.processes.get(name) for name in names)
+        table.add_row(f"{sampling.turns} turns, MB", *(UNKNOWN if s is None else _megabytes(s.rss_bytes) for s in held))
+    growth = (soak.growth_bytes(name) for name in names)
+    table.add_row("growth, KB a turn", *(UNKNOWN if g is None else f"{g / 1024:.1f}" for g in growth), style="bold")
+    table.add_row("threads", *(_change(first, last, name, "threads") for name in names))
+    table.add_row("open files", *(_change(first, last, name, "open_files") for name in names))
+    if soak.failures:
+        table.caption = f"{len(soak.failures)} turns failed, the first: {soak.failures[0]}"
+    return table
+
+
+def turns_json(runs: Sequence[Run], summaries: Sequence[Summary], settings: Mapping[str, object]) -> dict[str, object]:
+    """All that was measured: the figures and every single turn."""
+    return {
+        "machine": machine(),
+        "settings": dict(settings),
+        "summaries": [asdict(summary) for summary in summaries],
+        "runs": [asdict(run) for run in runs],
+    }
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+def label(summary: Summary, summaries: Sequence[Summary]) -> str:
+    """Names the condition: its sessions, and its server where there are several."""
+    sessions = f"{summary.sessions} session{'s' if summary.sessions > 1 else ''}"
+    return f"{sessions}, {summary.server}" if len({each.server for each in summaries}) > 1 else sessions
+
+
+def _latencies(summaries: Sequence[Summary]) -> Table:
+    heads = ("p50", "p90", "max", "warm-up", "turns", "drafts kept", "cut off", "gaps", "failed", "word errors")
+    table = _table("Voice to voice, ms: from the last audible sample sent to the first one heard", ("", *heads))
+    for each in summaries:
+        spread = each.voice_to_voice
+        values = (spread.p50, spread.p90, spread.max) if spread is not None else (None, None, None)
+        table.add_row(
+            label(each, summaries),
+            *(_number(value) for value in values),
+            _number(each.warm_up_ms),
+            str(each.turns),
+            _percent(each.drafts_kept, 0),
+            str(each.cut_offs),
+            str(each.glitches),
+            str(each.failed),
+            _percent(each.word_error_rate, 1),
+        )
+    return table
+
+
+def _marks(summaries: Sequence[Summary]) -> Table:
+    table = _table(
+        "Medians of the server's marks, ms after it got the last speech sample",
+        ("", *SHOWN_MARKS.values(), "after end", "if draft kept"),
+    )
+    table.caption = "After end: from the decision that the turn is over to the first audio sent."
+    for each in summaries:
+        table.add_row(
+            label(each, summaries),
+            *(_number(each.marks_ms.get(name)) for name in SHOWN_MARKS),
+            _number(each.after_endpoint.p50 if each.after_endpoint else None),
+            _number(each.after_endpoint_kept.p50 if each.after_endpoint_kept else None),
+        )
+    return table
+
+
+def _cpu(summaries: Sequence[Summary]) -> Table:
+    names = list(dict.fromkeys(name for each in summaries for name in each.cpu_per_session_s if name != "total"))
+    table = _table("CPU, ms for each second of a session", ("", *names, "total", "this client"))
+    for each in summaries:
+        costs = (*(each.cpu_per_session_s.get(name) for name in (*names, "total")), each.client_cpu_per_session_s)
+        table.add_row(label(each, summaries), *(_milliseconds(cost) for cost in costs))
+    return table
+
+
+def _memory(summaries: Sequence[Summary]) -> Table:
+    names = list(dict.fromkeys(name for each in summaries for name in each.rss_bytes))
+    table = _table("Memory at the end, MB resident", ("", *names, "total"))
+    for each in summaries:
+        held = (_megabytes(each.rss_bytes[name]) if name in each.rss_bytes else UNKNOWN for name in names)
+        table.add_row(label(each, summaries), *held, _megabytes(sum(each.rss_bytes.values())))
+    return table
+
+
+def _warnings(summaries: Sequence[Summary]) -> list[Table | Text]:
+    lines = []
+    for each in summaries:
+        name = label(each, summaries)
+        lines += [f"{name}: {count} × {reason}" for reason, count in each.failures.items()]
+        if each.late_blocks > LATE_SHARE:
+            lines.append(f"{name}: {each.late_blocks:.1%} of the audio was sent late; this machine is too busy")
+    return [Text(line, "yellow") for line in lines]
+
+
+def _table(title: str, heads: Sequence[str]) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        caption_style="dim",
+        header_style="dim",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left", no_wrap=not number)
+    return table
+
+
+def _change(first: Sampling, last: Sampling, name: str, field: str) -> str:
+    before, after = (getattr(each.processes.get(name), field, None) for each in (first, last))
+    return f"{UNKNOWN if before is None else before} → {UNKNOWN if after is None else after}"
+
+
+def _number(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.0f}"
+
+
+def _percent(share: float | None, digits: int) -> str:
+    return UNKNOWN if share is None else f"{share * 100:.{digits}f} %"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    # Adding zero takes the sign of a negative zero away.
+    return UNKNOWN if seconds is None else f"{round(seconds * 1000, 1) + 0.0:.1f}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.0f}"
