@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 ASK ?= What is the capital of France?
 STAGE ?=
 ARGS ?=
+# What the tests load: the default models, and small ones where any will do.
+TEST_MODELS := silero-vad smart-turn whisper-base whisper-tiny-en qwen2.5-1.5b-q4 smollm2-135m kokoro-82m-int8
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run demo up test test-fast lint format protos protos-check bench lock clean
@@ -38,11 +40,11 @@ up: setup ## Starts the fleet and serves until Ctrl-C
 	@$(BIN)/voxfleet up
 
 test: setup-dev ## Runs every test
-	@$(BIN)/voxfleet weights pull --test
+	@$(BIN)/voxfleet weights pull $(TEST_MODELS)
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-fast: setup-dev ## Runs the tests that need neither models nor processes
-	@$(BIN)/python -m pytest -m 'not fleet and not model' $(ARGS)
+test-fast: setup-dev ## Runs the tests that need no models
+	@$(BIN)/python -m pytest tests/chassis tests/services/orchestrator $(ARGS)
 
 lint: setup-dev ## Ruff and mypy over code and tests
 	@$(BIN)/ruff check .
@@ -61,8 +63,15 @@ protos: setup-dev ## Generates gen/ from protos/
 protos-check: protos ## Fails where gen/ is not what protos/ says
 	@git diff --exit-code --stat -- gen && test -z "$$(git status --porcelain -- gen)"
 
-bench: setup-dev ## Measures one stage against a baseline: make bench STAGE=stt|vad|llm|tts
+bench: setup-dev ## Measures whole conversations (SESSIONS=1,2,4 TURNS=20), or STAGE=stt|vad|llm|tts|overhead
+ifeq ($(STAGE),)
+	@$(BIN)/voxfleet bench turns $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(TURNS),--turns $(TURNS)) \
+	  --compare "no drafts=VOXFLEET_ORCHESTRATOR_DRAFTS=false" --json out/bench.json --picture out/bench.html $(ARGS)
+else ifeq ($(STAGE),overhead)
+	@$(BIN)/python -m tests.bench.overhead $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(TURNS),--turns $(TURNS)) $(ARGS)
+else
 	@$(BIN)/python -m services.$(STAGE).bench $(ARGS)
+endif
 
 lock: ## Writes constraints.txt anew from pyproject.toml
 	@rm -rf .lock && $(PYTHON) -m venv .lock

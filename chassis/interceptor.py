@@ -38,11 +38,25 @@ class StageInterceptor(grpc.aio.ServerInterceptor):
         self._max_streams = max_streams
         self._service_prefix = service_prefix
         self._active = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def active(self) -> int:
         """Streams being served now."""
         return self._active
+
+    async def idle(self) -> None:
+        """Returns once no stream is being served."""
+        await self._idle.wait()
+
+    def _count(self, change: int) -> None:
+        self._active += change
+        STREAMS_ACTIVE.labels(self._stage).set(self._active)
+        if self._active:
+            self._idle.clear()
+        else:
+            self._idle.set()
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -66,8 +80,7 @@ class StageInterceptor(grpc.aio.ServerInterceptor):
                 ADMISSION_REFUSED.labels(self._stage).inc()
                 refusal = StageError.exhausted("STREAMS_EXHAUSTED", f"{self._stage} serves {self._max_streams} streams")
                 await context.abort_with_status(refusal.to_status())
-            self._active += 1
-            STREAMS_ACTIVE.labels(self._stage).set(self._active)
+            self._count(+1)
             code = grpc.StatusCode.OK
             try:
                 # Tells the caller that it is in before it sends anything: a write that meets a refusal hides why.
@@ -94,8 +107,7 @@ class StageInterceptor(grpc.aio.ServerInterceptor):
                 failure = StageError(code, "INTERNAL", f"{self._stage} failed; its log says why")
                 await context.abort_with_status(failure.to_status())
             finally:
-                self._active -= 1
-                STREAMS_ACTIVE.labels(self._stage).set(self._active)
+                self._count(-1)
                 STREAMS.labels(self._stage, code.name).inc()
 
         return guarded

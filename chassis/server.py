@@ -24,6 +24,9 @@ from chassis.settings import StageSettings
 
 log = logging.getLogger(__name__)
 
+CLEAN_UP_S = 5.0
+"""Seconds that streams get to end after they were cancelled, before the engine is closed under them."""
+
 
 class Engine(Protocol):
     """What the bootstrap needs of an engine, whatever its stage."""
@@ -73,8 +76,9 @@ class StageServer:
         self._settings = settings
         self._health = _Health()
         self._metrics: MetricsServer | None = None
+        self._streams = StageInterceptor(stage.name, settings.max_streams)
         self._server = grpc.aio.server(
-            interceptors=[StageInterceptor(stage.name, settings.max_streams)],
+            interceptors=[self._streams],
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
                 # A second server on the same port is an error, not a silent partner.
@@ -107,9 +111,18 @@ class StageServer:
         """Refuses new streams, gives running ones `drain_s` seconds, cancels the rest, frees the engine."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(drain_s)
+        await self._clean_up()
         await self._stage.engine.close()
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.close)
+
+    async def _clean_up(self) -> None:
+        # gRPC does not wait for the handlers that it cancelled; they may still use the engine.
+        try:
+            async with asyncio.timeout(CLEAN_UP_S):
+                await self._streams.idle()
+        except TimeoutError:
+            log.exception("streams did not end", extra={"streams": self._streams.active})
 
     async def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", self._stage.service):

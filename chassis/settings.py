@@ -32,9 +32,7 @@ class StageSettings(ServerSettings):
     """What every stage server can be told; a stage's subclass adds its prefix, its port and its engine's settings."""
 
     port: Port = Field(0, description="gRPC port; 0 picks a free one")
-    metrics_port: Port | None = Field(
-        None, validate_default=True, description="Prometheus port; default: port + 1000"
-    )
+    metrics_port: Port | None = Field(None, validate_default=True, description="Prometheus port; default: port + 1000")
     max_streams: int = Field(64, ge=1, description="streams served at once; one more is RESOURCE_EXHAUSTED")
     idle_timeout_s: float = Field(120.0, gt=0, description="seconds a stream may send nothing before it is ended")
     max_message_bytes: int = Field(1 << 20, ge=1 << 12, description="largest gRPC message accepted, in bytes")

@@ -22,7 +22,7 @@ class Language:
     probability: float
 
 
-WEAKEST = 0.01
+WEAKEST = 0.001
 """What a look leaves a language that it rules out: no look is beyond doubt, a foreign name at the end swings it."""
 EXPECTED_ODDS = 4.0
 """How much likelier than the others the language is that the person spoke last."""

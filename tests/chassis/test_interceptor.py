@@ -29,6 +29,7 @@ from tests.support.echo_stage import (
     listen,
     open_stream,
     rest_of,
+    services_of,
     stage,
 )
 from tests.support.metrics import value_of
@@ -50,8 +51,8 @@ class Echo:
     async def idle(self) -> None:
         """Returns once the server has given every place back."""
         async with asyncio.timeout(5):
-            while self.engine.streams or active():
-                await asyncio.sleep(0.01)  # another connection's streams set no event here
+            while self.engine.streams or active():  # noqa: ASYNC110  # metrics set no event
+                await asyncio.sleep(0.01)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -119,7 +120,7 @@ async def test_an_admitted_stream_is_told_so_before_it_sends_anything(echo: Echo
     call.cancel()
 
 
-async def test_one_stream_too_many_is_refused_while_health_and_the_others_go_on(echo: Echo) -> None:
+async def test_one_stream_too_many_is_refused_while_health_reflection_and_the_others_go_on(echo: Echo) -> None:
     admitted = [open_stream(echo.channel) for _ in range(MAX_STREAMS)]
     for call in admitted:
         await call.write(config())
@@ -131,6 +132,7 @@ async def test_one_stream_too_many_is_refused_while_health_and_the_others_go_on(
     assert refusals() == before + 1
     assert active() == MAX_STREAMS
     assert await health_of(echo.channel) == await health_of(echo.channel, SERVICE) == "SERVING"
+    assert SERVICE in await services_of(echo.channel)
     for call in admitted:
         await call.done_writing()
         assert len(await rest_of(call)) == 1

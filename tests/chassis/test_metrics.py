@@ -1,5 +1,6 @@
 """The metrics endpoint."""
 
+import socket
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -30,12 +31,8 @@ def test_metrics_are_served_until_the_server_is_closed() -> None:
 
 
 def test_a_port_in_use_is_an_error() -> None:
-    first = MetricsServer("127.0.0.1", 0, CollectorRegistry())
-    try:
-        with pytest.raises(OSError, match="in use"):
-            MetricsServer("127.0.0.1", first.port, CollectorRegistry())
-    finally:
-        first.close()
+    with socket.create_server(("127.0.0.1", 0)) as holder, pytest.raises(OSError, match="in use"):
+        MetricsServer("127.0.0.1", holder.getsockname()[1], CollectorRegistry())
 
 
 def test_latency_is_told_apart_where_people_tell_it_apart() -> None:

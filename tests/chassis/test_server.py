@@ -16,7 +16,6 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from chassis.server import StageServer, serve
 from tests.support.echo_stage import (
@@ -30,12 +29,15 @@ from tests.support.echo_stage import (
     listen,
     open_stream,
     rest_of,
+    services_of,
     stage,
 )
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 10.0
 NEVER_S = 60.0
+CUT_OFF = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""What a server that stops answers with; which one depends on the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,7 @@ async def test_a_server_is_not_serving_until_its_engine_is_warm() -> None:
 
 
 async def test_reflection_and_metrics_answer(started: Started) -> None:
-    async def asked() -> AsyncIterator[Any]:
-        yield reflection_pb2.ServerReflectionRequest(list_services="")
-
-    reflection = reflection_pb2_grpc.ServerReflectionStub(started.channel)
-    [answer] = [answer async for answer in reflection.ServerReflectionInfo(asked())]
-    assert SERVICE in {service.name for service in answer.list_services_response.service}
-
+    assert SERVICE in await services_of(started.channel)
     await listen(started.channel, config())
     url = f"http://127.0.0.1:{started.server.metrics_port}/metrics"
     text = await asyncio.to_thread(lambda: urlopen(url, timeout=5).read().decode())
@@ -108,8 +104,8 @@ async def test_a_drain_lets_a_running_stream_finish_and_refuses_new_ones(started
     async with connected(started.server.port) as other:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await rest_of(open_stream(other))
-    assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert started.engine.closes == 0
+    assert refusal.value.code() in CUT_OFF
+    assert (started.engine.streams, started.engine.closes) == (1, 0)
     await running.write(audio(2))
     await running.done_writing()
     assert [response.WhichOneof("event") for response in await rest_of(running)] == [
@@ -128,7 +124,7 @@ async def test_a_stream_that_outlasts_the_drain_is_cancelled_before_the_engine_i
     await started.server.stop(0.1)
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await rest_of(running)
-    assert ended.value.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+    assert ended.value.code() in CUT_OFF
     assert (started.engine.closes, started.engine.streams_at_close) == (1, 0)
 
 
@@ -161,19 +157,6 @@ async def test_a_stop_during_the_warm_up_ends_it() -> None:
     engine, settings, stopping = ScriptedEngine(), Settings(), asyncio.Event()
     serving = asyncio.create_task(serve(stage(engine, settings), settings, stopping))
     await engine.warming.wait()
-    stopping.set()
-    async with asyncio.timeout(PATIENCE_S):
-        await serving
-    assert engine.closes == 1
-
-
-async def test_serving_lasts_until_the_stop() -> None:
-    engine, settings, stopping = ScriptedEngine.warm(), Settings(), asyncio.Event()
-    serving = asyncio.create_task(serve(stage(engine, settings), settings, stopping))
-    await engine.warming.wait()
-    done, _ = await asyncio.wait({serving}, timeout=0.1)
-    assert not done
-    assert engine.closes == 0
     stopping.set()
     async with asyncio.timeout(PATIENCE_S):
         await serving

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import grpc
 import pytest
@@ -92,7 +93,7 @@ async def test_jobs_run_by_priority_then_by_arrival(gate: Gate) -> None:
     held = await gate.occupy(workers)
     order: list[str] = []
     waiting = [
-        await submit(workers, lambda name=name: order.append(name), priority)  # type: ignore[misc]
+        await submit(workers, partial(order.append, name), priority)
         for name, priority in [("late", 5), ("soon 1", 1), ("first", -1), ("soon 2", 1), ("normal", 3)]
     ]
     gate.open()
@@ -127,7 +128,36 @@ async def test_a_job_that_nobody_waits_for_never_runs_and_gives_its_place_back(w
     assert ran == ["kept", "kept"]
 
 
-async def test_a_job_that_runs_is_finished_though_its_waiter_is_gone(workers: Workers, gate: Gate) -> None:
+async def test_a_job_cancelled_just_before_its_turn_never_runs(workers: Workers, gate: Gate) -> None:
+    held = await gate.occupy(workers)
+    ran: list[str] = []
+    dropped = await submit(workers, lambda: ran.append("dropped"))
+    dropped.cancel()
+    gate.open()
+    # The thread takes the job before the loop gets to tell the waiter.
+    while workers.pending:
+        pass
+    await asyncio.gather(held, workers.run("job", lambda: ran.append("next")))
+    assert dropped.cancelled()
+    assert ran == ["next"]
+
+
+async def test_jobs_keep_their_order_when_one_is_cancelled(gate: Gate) -> None:
+    workers = Workers(STAGE)
+    held = await gate.occupy(workers)
+    order: list[int] = []
+    waiting = [await submit(workers, partial(order.append, priority), priority) for priority in (7, 1, 4)]
+    waiting[1].cancel()
+    await asyncio.wait(waiting[1:2])
+    gate.open()
+    await asyncio.gather(held, waiting[0], waiting[2])
+    assert order == [4, 7]
+    await workers.close()
+
+
+async def test_a_job_that_runs_is_finished_though_its_waiter_is_gone(
+    workers: Workers, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
     held = await gate.occupy(workers)
     held.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -136,6 +166,8 @@ async def test_a_job_that_runs_is_finished_though_its_waiter_is_gone(workers: Wo
     assert workers.pending == 1
     gate.open()
     assert await after == "after"
+    # The loop would complain here if the result went to a waiter that is gone.
+    assert caplog.records == []
 
 
 async def test_each_thread_runs_a_job_of_its_own() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from voxfleet.vad.v1 import vad_pb2, vad_pb2_grpc
@@ -167,6 +168,17 @@ async def health_of(channel: grpc.aio.Channel, service: str = "") -> str:
     answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
     name: str = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     return name
+
+
+async def services_of(channel: grpc.aio.Channel) -> set[str]:
+    """The services that the server tells of by reflection, by their full names."""
+
+    async def question() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+
+    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    [answer] = [answer async for answer in reflection.ServerReflectionInfo(question())]
+    return {service.name for service in answer.list_services_response.service}
 
 
 async def _build(settings: Settings) -> Stage:
