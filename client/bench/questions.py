@@ -25,7 +25,7 @@ QUESTIONS: Sequence[str] = (
     "What exactly is the difference between a frog and a toad?",
     "Who was the first person to walk on the moon, and in which year was that?",
     "What would be a good name for a small brown dog with long ears?",
-    "How does a bicycle stay upright when it moves, although it falls over when it stands?",
+    "How does a bicycle stay upright when it moves, but not when it stands?",
 )
 """English questions that take 1.5 to 4 seconds to say and that a short answer serves."""
 MAX_QUESTIONS = 1000

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,11 +16,11 @@ from client.bench.statistics import Run, Summary
 WIDTH = 100
 UNKNOWN = "—"
 SHOWN_MARKS = {
-    "endpoint": "end of turn",
+    "endpoint": "end of\nturn",
     "transcript": "text",
-    "first_token": "first token",
-    "first_clause": "first clause",
-    "first_audio": "first audio",
+    "first_token": "first\ntoken",
+    "first_clause": "first\nclause",
+    "first_audio": "first\naudio",
     "audio_sent": "sent",
 }
 """Marks that have a column, and its head."""
@@ -35,28 +35,47 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def turn_tables(summaries: Sequence[Summary]) -> list[Table | Text]:
+def new_table(*heads: str) -> Table:
+    """An empty table without lines; the first column is text that may wrap, the others are figures that do not."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left", no_wrap=bool(number))
+    return table
+
+
+def titled(title: str, table: Table, note: str = "") -> RenderableType:
+    """A table below its title and above what is to be known about it."""
+    return Group(Text(title, "bold"), table, *([Text(note, "dim")] if note else []))
+
+
+def late_warning(share: float) -> str:
+    """What a share of audio that was sent late says."""
+    return f"{share:.1%} of the audio was sent late; this machine is too busy"
+
+
+def turn_tables(summaries: Sequence[Summary]) -> list[RenderableType]:
     """Latencies, marks and costs of every condition, and what must be known to believe them."""
-    parts: list[Table | Text] = [_latencies(summaries)]
+    parts: list[RenderableType] = [_latencies(summaries)]
     if any(summary.marks_ms for summary in summaries):
         parts.append(_marks(summaries))
     if any(summary.cpu_per_session_s for summary in summaries):
         parts += [_cpu(summaries), _memory(summaries)]
-    return [*parts, *_warnings(summaries)]
+    warnings = _warnings(summaries)
+    return [*parts, *([Text("\n".join(warnings), "yellow")] if warnings else [])]
 
 
-def idle_table(cost: IdleCost) -> Table:
+def idle_table(cost: IdleCost) -> RenderableType:
     """CPU of each process while nobody speaks."""
-    table = _table(
-        f"CPU of {cost.sessions} idle sessions, measured for {cost.seconds:g} s each",
-        ("process", "no session, ms per s", "connected, ms per s", "streaming silence, ms per s"),
-    )
+    table = new_table("process", "no session", "connected", "streaming silence")
     columns = (cost.empty, cost.silent, cost.streaming)
     for name in cost.empty:
         table.add_row(name, *(_milliseconds(column.get(name)) for column in columns))
     table.add_row("total", *(_milliseconds(sum(column.values())) for column in columns), style="bold")
-    table.caption = "The last two are of one session, on top of a fleet without sessions."
-    return table
+    return titled(
+        f"CPU of {cost.sessions} idle sessions, ms for each second, measured for {cost.seconds:g} s each",
+        table,
+        "The first column is the whole fleet, the others are one session on top of that.",
+    )
 
 
 def soak_row(sampling: Sampling) -> str:
@@ -65,11 +84,11 @@ def soak_row(sampling: Sampling) -> str:
     return f"{sampling.turns:>4} turns  {held} MB"
 
 
-def soak_table(soak: Soak) -> Table:
+def soak_table(soak: Soak) -> RenderableType:
     """Memory over the turns, its growth, open files and threads before and after."""
     first, last = soak.samplings[0], soak.samplings[-1]
     names = list(last.processes)
-    table = _table("Memory over the turns", ("", *names))
+    table = new_table("", *names)
     for sampling in soak.samplings:
         held = (sampling.processes.get(name) for name in names)
         table.add_row(f"{sampling.turns} turns, MB", *(UNKNOWN if s is None else _megabytes(s.rss_bytes) for s in held))
@@ -77,9 +96,8 @@ def soak_table(soak: Soak) -> Table:
     table.add_row("growth, KB a turn", *(UNKNOWN if g is None else f"{g / 1024:.1f}" for g in growth), style="bold")
     table.add_row("threads", *(_change(first, last, name, "threads") for name in names))
     table.add_row("open files", *(_change(first, last, name, "open_files") for name in names))
-    if soak.failures:
-        table.caption = f"{len(soak.failures)} turns failed, the first: {soak.failures[0]}"
-    return table
+    failed = f"{len(soak.failures)} turns failed, the first: {soak.failures[0]}" if soak.failures else "No turn failed."
+    return titled("Memory over the turns", table, failed)
 
 
 def turns_json(runs: Sequence[Run], summaries: Sequence[Summary], settings: Mapping[str, object]) -> dict[str, object]:
@@ -108,9 +126,9 @@ def label(summary: Summary, summaries: Sequence[Summary]) -> str:
     return f"{sessions}, {summary.server}" if len({each.server for each in summaries}) > 1 else sessions
 
 
-def _latencies(summaries: Sequence[Summary]) -> Table:
-    heads = ("p50", "p90", "max", "warm-up", "turns", "drafts kept", "cut off", "gaps", "failed", "word errors")
-    table = _table("Voice to voice, ms: from the last audible sample sent to the first one heard", ("", *heads))
+def _latencies(summaries: Sequence[Summary]) -> RenderableType:
+    heads = ("p50", "p90", "max", "warm-up", "turns", "drafts\nkept", "cut\noff", "gaps", "failed", "word\nerrors")
+    table = new_table("", *heads)
     for each in summaries:
         spread = each.voice_to_voice
         values = (spread.p50, spread.p90, spread.max) if spread is not None else (None, None, None)
@@ -125,15 +143,11 @@ def _latencies(summaries: Sequence[Summary]) -> Table:
             str(each.failed),
             _percent(each.word_error_rate, 1),
         )
-    return table
+    return titled("Voice to voice, ms: from the last audible sample sent to the first one heard", table)
 
 
-def _marks(summaries: Sequence[Summary]) -> Table:
-    table = _table(
-        "Medians of the server's marks, ms after it got the last speech sample",
-        ("", *SHOWN_MARKS.values(), "after end", "if draft kept"),
-    )
-    table.caption = "After end: from the decision that the turn is over to the first audio sent."
+def _marks(summaries: Sequence[Summary]) -> RenderableType:
+    table = new_table("", *SHOWN_MARKS.values(), "after\nend", "draft\nkept")
     for each in summaries:
         table.add_row(
             label(each, summaries),
@@ -141,52 +155,39 @@ def _marks(summaries: Sequence[Summary]) -> Table:
             _number(each.after_endpoint.p50 if each.after_endpoint else None),
             _number(each.after_endpoint_kept.p50 if each.after_endpoint_kept else None),
         )
-    return table
+    return titled(
+        "Medians of the server's marks, ms after it got the last speech sample",
+        table,
+        "After end: from the decision that the turn is over to the first audio sent; behind it where a draft was kept.",
+    )
 
 
-def _cpu(summaries: Sequence[Summary]) -> Table:
+def _cpu(summaries: Sequence[Summary]) -> RenderableType:
     names = list(dict.fromkeys(name for each in summaries for name in each.cpu_per_session_s if name != "total"))
-    table = _table("CPU, ms for each second of a session", ("", *names, "total", "this client"))
+    table = new_table("", *names, "total", "this\nclient")
     for each in summaries:
         costs = (*(each.cpu_per_session_s.get(name) for name in (*names, "total")), each.client_cpu_per_session_s)
         table.add_row(label(each, summaries), *(_milliseconds(cost) for cost in costs))
-    return table
+    return titled("CPU, ms for each second of a session", table)
 
 
-def _memory(summaries: Sequence[Summary]) -> Table:
+def _memory(summaries: Sequence[Summary]) -> RenderableType:
     names = list(dict.fromkeys(name for each in summaries for name in each.rss_bytes))
-    table = _table("Memory at the end, MB resident", ("", *names, "total"))
+    table = new_table("", *names, "total")
     for each in summaries:
         held = (_megabytes(each.rss_bytes[name]) if name in each.rss_bytes else UNKNOWN for name in names)
         table.add_row(label(each, summaries), *held, _megabytes(sum(each.rss_bytes.values())))
-    return table
+    return titled("Memory at the end, MB resident", table)
 
 
-def _warnings(summaries: Sequence[Summary]) -> list[Table | Text]:
+def _warnings(summaries: Sequence[Summary]) -> list[str]:
     lines = []
     for each in summaries:
         name = label(each, summaries)
         lines += [f"{name}: {count} × {reason}" for reason, count in each.failures.items()]
         if each.late_blocks > LATE_SHARE:
-            lines.append(f"{name}: {each.late_blocks:.1%} of the audio was sent late; this machine is too busy")
-    return [Text(line, "yellow") for line in lines]
-
-
-def _table(title: str, heads: Sequence[str]) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        caption_style="dim",
-        header_style="dim",
-        box=None,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-    )
-    for number, head in enumerate(heads):
-        table.add_column(head, justify="right" if number else "left", no_wrap=not number)
-    return table
+            lines.append(f"{name}: {late_warning(each.late_blocks)}")
+    return lines
 
 
 def _change(first: Sampling, last: Sampling, name: str, field: str) -> str:

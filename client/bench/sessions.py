@@ -135,9 +135,6 @@ class _Session:
         warm_up = not self._turns
         if turn is None:
             return TurnResult(self._number, warm_up, question.name, question.text, failure=failure)
-        failure = failure or turn.problem
-        if failure is not None and turn.errors:
-            failure = f"{failure} ({describe_error(turn.errors[0])})"
         return TurnResult(
             session=self._number,
             warm_up=warm_up,
@@ -149,5 +146,14 @@ class _Session:
             draft=turn.draft,
             cut_off=turn.cut_off or began_early,
             gaps=turn.gaps,
-            failure=failure,
+            failure=_with_error(failure, turn) if failure is not None else failure_of(turn),
         )
+
+
+def failure_of(turn: Turn) -> str | None:
+    """Why the turn has no reply that was heard in full, with what the server said of it; None where it has one."""
+    return None if turn.problem is None else _with_error(turn.problem, turn)
+
+
+def _with_error(failure: str, turn: Turn) -> str:
+    return f"{failure} ({describe_error(turn.errors[0])})" if turn.errors else failure

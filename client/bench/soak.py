@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from client.bench.processes import ProcessSample
 from client.bench.questions import Question
 from client.bench.servers import Server
+from client.bench.sessions import failure_of
 from client.bench.statistics import slope
 from client.events import RealtimeError
 from client.realtime import ConnectionLostError, RealtimeClient, ReplyTimeoutError, blocks, one_error
@@ -147,5 +148,5 @@ class _Run:
             raise ReplyTimeoutError(f"a turn took longer than {_STALL_S:g} s; {recorder.progress}") from error
         if not recorder.finished:
             raise ConnectionLostError(f"the server closed the connection ({client.close_reason})")
-        if (problem := recorder.turn().problem) is not None:
+        if (problem := failure_of(recorder.turn())) is not None:
             self.failures.append(problem)

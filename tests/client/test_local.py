@@ -71,10 +71,10 @@ def test_the_orchestrator_is_stopped_before_the_stages() -> None:
     assert "vad" in process(local_fleet(["vad", "orchestrator"]), "orchestrator").depends_on
 
 
-def test_small_servers_compute_on_one_thread_unless_the_person_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert process(local_fleet(["vad"]), "vad").env["OMP_NUM_THREADS"] == "1"
-    monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    assert "OMP_NUM_THREADS" not in process(local_fleet(["vad"]), "vad").env
+def test_numpy_computes_on_one_thread_unless_the_person_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert process(local_fleet(["stt"]), "stt").env["OPENBLAS_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    assert "OPENBLAS_NUM_THREADS" not in process(local_fleet(["stt"]), "stt").env
 
 
 def test_the_models_are_those_that_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:

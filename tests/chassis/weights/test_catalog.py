@@ -23,6 +23,7 @@ def test_the_catalog_of_the_repository_lists_the_models_of_the_default_engines()
         "qwen2.5-0.5b-q4",
         "smollm2-135m",
         "kokoro-82m-int8",
+        "speech-samples",
     }
     for name in ("whisper-base", "whisper-tiny-en"):
         names = {file.name for file in catalog[name].files}
