@@ -1,4 +1,4 @@
-"""PCM helpers: conversion, framing, a ring buffer addressed by sample offset, streaming resampling.
+"""PCM helpers: conversion, framing, a ring buffer addressed by sample offset, resampling.
 
 Audio inside the fleet is PCM s16le mono. Offsets count samples from the start of the session.
 """
@@ -25,11 +25,6 @@ def float_to_pcm(samples: Float32) -> bytes:
     scaled = np.clip(np.rint(samples * 32_768.0), -32_768, 32_767)
     pcm: bytes = scaled.astype("<i2").tobytes()
     return pcm
-
-
-def samples_to_seconds(samples: int, sample_rate: int = SAMPLE_RATE) -> float:
-    """Duration of `samples` at `sample_rate` hertz, in seconds."""
-    return samples / sample_rate
 
 
 def ms_to_samples(ms: float, sample_rate: int = SAMPLE_RATE) -> int:
@@ -98,29 +93,6 @@ class RingBuffer:
         first, length = start % capacity, end - start
         head = min(length, capacity - first)
         return self._data[first : first + head].tobytes() + self._data[: length - head].tobytes()
-
-
-class Resampler:
-    """Streaming resampling of PCM s16le mono; the output lags the input by the filter's delay until `flush`."""
-
-    def __init__(self, source_hz: int, target_hz: int) -> None:
-        self.source_hz = source_hz
-        self._stream = (
-            soxr.ResampleStream(source_hz, target_hz, 1, dtype="int16", quality="HQ")
-            if source_hz != target_hz
-            else None
-        )
-
-    def push(self, pcm: bytes, *, last: bool = False) -> bytes:
-        """Resamples the next piece; `last` also drains the filter."""
-        if self._stream is None:
-            return pcm
-        resampled: Int16 = self._stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=last)
-        return resampled.tobytes()
-
-    def flush(self) -> bytes:
-        """What the filter still holds."""
-        return self.push(b"", last=True)
 
 
 def resample(samples: Float32, source_hz: int, target_hz: int) -> Float32:

@@ -50,6 +50,7 @@ class _Speech:
     start: int
     flush: int = 0
     announced: bool = False
+    ended: bool = False
 
 
 class Session:
@@ -163,7 +164,8 @@ class Session:
         speech = self._speech[utterance]
         if speech.announced:
             self._emit(events.PartialTranscript(speech.item_id, stable, unstable))
-        self._replies.prefill(stable)
+        # The unstable end is worth its tokens: most of it stays, and only what changes is decoded again.
+        self._replies.prefill(stable + unstable)
         self._dispatch(turns.Hypothesis(utterance, stable + unstable, self._replies.spoken_of_late()))
 
     def on_text(self, utterance: int, flush: int, text: str, language: str) -> None:
@@ -228,8 +230,11 @@ class Session:
                 speech = self._speech[number]
                 speech.announced = True
                 self._emit(events.SpeechBegan(speech.item_id, _ms(offset)))
+            case turns.EndTurn(number, end):
+                self._marks.set(Mark.ENDPOINT, now)
+                self._end_speech(self._speech[number], end)
             case turns.CommitUser():
-                self._commit_user(action, now)
+                self._commit_user(action)
             case turns.StartReply(turn, text, language):
                 self._start_reply(turn, text, language)
             case turns.ReleaseReply(turn, draft):
@@ -280,13 +285,17 @@ class Session:
             hint=self.config.hint,
         )
 
-    def _commit_user(self, action: turns.CommitUser, now: float) -> None:
+    def _end_speech(self, speech: _Speech, end: int) -> None:
+        if speech.announced and not speech.ended:
+            speech.ended = True
+            self._emit(events.SpeechEnded(speech.item_id, _ms(end)))
+
+    def _commit_user(self, action: turns.CommitUser) -> None:
         speech = self._speech[action.utterance]
         if not speech.announced:
             return
-        self._marks.set(Mark.ENDPOINT, now)
+        self._end_speech(speech, action.end)
         self._marks.last_speech = self._tape.received_at(action.end)
-        self._emit(events.SpeechEnded(speech.item_id, _ms(action.end)))
         item = Item(speech.item_id, role=Role.USER, text=action.text, spoken=True, language=action.language)
         previous = self.conversation.last_id
         if action.text:

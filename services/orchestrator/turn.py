@@ -35,6 +35,7 @@ from services.orchestrator.turn_events import (
     CommitUser,
     ContinueUtterance,
     CreateResponse,
+    EndTurn,
     Event,
     FinishReply,
     FlushUtterance,
@@ -266,6 +267,7 @@ class TurnMachine:
             self._end_turn(now, do)
 
     def _end_turn(self, now: float, do: Do) -> None:
+        do(EndTurn(self._utterance.number, self._utterance.end))
         if self._utterance.text is not None:
             self._commit(do)
         else:
@@ -279,7 +281,7 @@ class TurnMachine:
         draft = self.mouth is Mouth.DRAFTING
         if wanted and self.mouth is Mouth.SILENT:
             self._start_reply(text, utterance.language, do)
-        do(CommitUser(utterance.number, text, utterance.language, utterance.end, utterance.announced))
+        do(CommitUser(utterance.number, text, utterance.language, utterance.end))
         do(CloseUtterance(utterance.number))
         self.ear = Ear.QUIET
         self._buffer_start = utterance.end
@@ -297,7 +299,7 @@ class TurnMachine:
         if self.mouth is Mouth.DRAFTING:
             self._cancel(CancelReason.DRAFT_DISCARDED, do)
         if self._utterance.announced:
-            do(CommitUser(self._utterance.number, "", "", self._utterance.end, announced=True))
+            do(CommitUser(self._utterance.number, "", "", self._utterance.end))
         do(CloseUtterance(self._utterance.number))
         self.ear = Ear.QUIET
         self._buffer_start = max(self._buffer_start, self._utterance.end)

@@ -171,14 +171,21 @@ class AnnounceSpeech:
 
 
 @dataclass(frozen=True, slots=True)
+class EndTurn:
+    """The person's turn is over; its speech ended at `end`. Its text may still be awaited."""
+
+    utterance: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class CommitUser:
-    """The person's turn is over: `text`, spoken up to `end`, joins the conversation. Empty: only tell the client."""
+    """The `text` of the turn, spoken up to `end`, joins the conversation. Empty: only tell the client."""
 
     utterance: int
     text: str
     language: str
     end: int
-    announced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +257,7 @@ Action = (
     | ContinueUtterance
     | CloseUtterance
     | AnnounceSpeech
+    | EndTurn
     | CommitUser
     | StartReply
     | ReleaseReply

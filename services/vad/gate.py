@@ -71,6 +71,11 @@ class SpeechGate:
         """Offset after the last frame."""
         return self._end
 
+    @property
+    def silence(self) -> int:
+        """Samples of silence since the speech that has not been reported as stopped; 0 where there is none."""
+        return self._end - self._changed_at if self._speaking and not self._voiced else 0
+
     def push(self, probability: float, samples: int) -> SpeechEvent | None:
         """Judges the next frame of `samples` samples; the event that it decides, if any."""
         voiced = probability >= (self._release if self._voiced else self._threshold)

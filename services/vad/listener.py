@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from chassis.audio import BYTES_PER_SAMPLE, Framer
+from chassis.audio import BYTES_PER_SAMPLE, Framer, ms_to_samples
 from services.vad.config import StreamConfig
 from services.vad.engines.base import Session
 from services.vad.gate import SpeechEvent, SpeechGate, SpeechStarted, SpeechStopped
@@ -26,7 +26,17 @@ class TurnPaused:
     turn: bytes
 
 
-Event = SpeechStarted | TurnPaused | FrameJudged
+@dataclass(frozen=True, slots=True)
+class TurnFading:
+    """The speech may be about to stop; `turn` is what the end-of-turn engine hears so far, PCM s16le."""
+
+    turn: bytes
+
+
+Event = SpeechStarted | TurnFading | TurnPaused | FrameJudged
+
+EARLY_SILENCE = ms_to_samples(64)
+"""Silence after which the end-of-turn engine is asked already. Two frames: one is often a stop consonant."""
 
 
 class Listener:
@@ -73,9 +83,12 @@ class Listener:
             yield FrameJudged(self._gate.end, probability)
         if self._turn_audio is not None:
             self._turn_audio.write(frame)
+        silence = self._gate.silence
         event = self._gate.push(probability, len(frame) // BYTES_PER_SAMPLE)
         if event is not None:
             yield self._to_event(event)
+        elif self._turn_audio is not None and silence < EARLY_SILENCE <= self._gate.silence:
+            yield TurnFading(self._turn_audio.read())
 
     def _to_event(self, event: SpeechEvent) -> Event:
         if self._turn_audio is not None:

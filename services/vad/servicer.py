@@ -10,9 +10,10 @@ from chassis.audio import ms_to_samples
 from chassis.formats import require_whole_samples
 from chassis.streams import read_config, read_rest
 from services.vad.config import StreamConfig
+from services.vad.early_look import EarlyLook
 from services.vad.engines.base import EndOfTurnEngine, Engine
 from services.vad.gate import SpeechStarted
-from services.vad.listener import Event, FrameJudged, Listener, TurnPaused
+from services.vad.listener import FrameJudged, Listener, TurnFading, TurnPaused
 from services.vad.read_ahead import read_ahead
 from services.vad.settings import Settings
 from services.vad.turn_audio import TurnAudio
@@ -41,9 +42,12 @@ class VoiceActivityServicer(vad_pb2_grpc.VoiceActivityServiceServicer):
         try:
             listener = Listener(config, session, self._engine.frame_samples, self._turn_audio(config))
             events = listener.listen(self._audio(request_iterator))
-            async with read_ahead(events, EVENT_BACKLOG) as decided:
+            async with EarlyLook(self._end_of_turn) as look, read_ahead(events, EVENT_BACKLOG) as decided:
                 async for event in decided:
-                    yield await self._response(event)
+                    if isinstance(event, TurnFading):
+                        await look.begin(event.turn)
+                    else:
+                        yield await _response(event, look)
         finally:
             session.close()
 
@@ -58,18 +62,19 @@ class VoiceActivityServicer(vad_pb2_grpc.VoiceActivityServiceServicer):
             require_whole_samples(request.audio)
             yield request.audio
 
-    async def _response(self, event: Event) -> vad_pb2.DetectResponse:
-        match event:
-            case FrameJudged():
-                judged = vad_pb2.FrameProbability(offset=event.offset, probability=event.probability)
-                return vad_pb2.DetectResponse(frame_probability=judged)
-            case SpeechStarted():
-                started = vad_pb2.SpeechStarted(offset=event.offset, decided_offset=event.decided_offset)
-                return vad_pb2.DetectResponse(speech_started=started)
-            case TurnPaused():
-                stopped = vad_pb2.SpeechStopped(
-                    offset=event.stopped.offset,
-                    decided_offset=event.stopped.decided_offset,
-                    end_of_turn_probability=await self._end_of_turn.judge(event.turn),
-                )
-                return vad_pb2.DetectResponse(speech_stopped=stopped)
+
+async def _response(event: FrameJudged | SpeechStarted | TurnPaused, look: EarlyLook) -> vad_pb2.DetectResponse:
+    match event:
+        case FrameJudged():
+            judged = vad_pb2.FrameProbability(offset=event.offset, probability=event.probability)
+            return vad_pb2.DetectResponse(frame_probability=judged)
+        case SpeechStarted():
+            started = vad_pb2.SpeechStarted(offset=event.offset, decided_offset=event.decided_offset)
+            return vad_pb2.DetectResponse(speech_started=started)
+        case TurnPaused():
+            stopped = vad_pb2.SpeechStopped(
+                offset=event.stopped.offset,
+                decided_offset=event.stopped.decided_offset,
+                end_of_turn_probability=await look.result(event.turn),
+            )
+            return vad_pb2.DetectResponse(speech_stopped=stopped)

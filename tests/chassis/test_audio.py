@@ -9,13 +9,10 @@ from hypothesis import strategies as st
 
 from chassis.audio import (
     Framer,
-    Resampler,
     RingBuffer,
     float_to_pcm,
     ms_to_samples,
     pcm_to_float,
-    resample,
-    samples_to_seconds,
 )
 
 PCM = st.binary(max_size=400).map(lambda data: data[: len(data) // 2 * 2])
@@ -72,11 +69,6 @@ def test_milliseconds_become_whole_samples_rounded_down(ms: float, rate: int, sa
     assert ms_to_samples(ms, rate) == samples
 
 
-def test_samples_become_seconds() -> None:
-    assert samples_to_seconds(8_000) == 0.5
-    assert samples_to_seconds(12_000, 24_000) == 0.5
-
-
 @given(st.binary(max_size=500), st.lists(st.integers(0, 500), max_size=20), st.integers(1, 20))
 def test_any_chunking_gives_the_same_frames_and_loses_nothing(pcm: bytes, cuts: list[int], frame_samples: int) -> None:
     framer = Framer(frame_samples)
@@ -129,43 +121,3 @@ def test_what_was_read_does_not_change_when_the_ring_goes_on() -> None:
     ring.write(b"ccdd")
     assert before == b"aabb"
     assert ring.read(0, 4) == b"ccdd"
-
-
-@given(st.sampled_from(RATES), st.integers(0, 3_000), st.lists(st.integers(0, 3_000), max_size=12))
-def test_a_resampled_stream_equals_the_whole_signal_resampled(
-    rates: tuple[int, int], samples: int, cuts: list[int]
-) -> None:
-    source_hz, target_hz = rates
-    pcm = speechlike(samples)
-    resampler = Resampler(source_hz, target_hz)
-    streamed = b"".join(resampler.push(piece) for piece in pieces_of(pcm, [2 * cut for cut in cuts]))
-    streamed += resampler.flush()
-    whole = resample(pcm_to_float(pcm), source_hz, target_hz)
-    assert abs(len(streamed) // 2 - samples * target_hz / source_hz) <= 1
-    assert len(streamed) // 2 == len(whole)
-    difference = pcm_to_float(streamed) - whole
-    assert np.abs(difference).max(initial=0) * 32_768 <= DITHER
-
-
-def test_the_last_piece_can_be_pushed_and_drained_at_once() -> None:
-    pcm = speechlike(1_000)
-    apart, at_once = Resampler(24_000, 16_000), Resampler(24_000, 16_000)
-    assert apart.push(pcm) + apart.flush() == at_once.push(pcm, last=True)
-
-
-@given(st.lists(PCM))
-def test_equal_rates_pass_audio_through_untouched(pieces: list[bytes]) -> None:
-    resampler = Resampler(16_000, 16_000)
-    assert [resampler.push(piece) for piece in pieces] == pieces
-    assert resampler.flush() == b""
-    signal = np.ones(3, np.float32)
-    assert resample(signal, 16_000, 16_000) is signal
-
-
-def test_resampling_keeps_a_tone_and_removes_what_the_target_cannot_hold() -> None:
-    # One second; a 1 kHz tone fits under 8 kHz, a 10 kHz one does not. Ends are left out: the filter rings there.
-    time = np.arange(24_000) / 24_000
-    low, high = (np.sin(2 * np.pi * hz * time).astype(np.float32) * 0.5 for hz in (1_000, 10_000))
-    resampled = pcm_to_float(Resampler(24_000, 16_000).push(float_to_pcm(low + high), last=True))
-    expected = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(16_000) / 16_000)
-    assert np.abs(resampled - expected)[500:-500].max() < 0.001

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from chassis.audio import SAMPLE_RATE, Resampler
+from chassis.audio import SAMPLE_RATE
+from chassis.resampling import Resampler
 from services.orchestrator import events
 from services.orchestrator.conversation import Item, Role
 from services.orchestrator.edge.connection import Frame

@@ -62,7 +62,7 @@ async def test_the_language_model_is_warmed_while_the_person_speaks() -> None:
     async with talking(script) as talk:
         await talk.say(0.8, then_silence=0.6)
         await talk.until(events.ReplyDone)
-    assert script.prefills == ["", "what ti"]  # the conversation, then the stable half of the partial
+    assert script.prefills == ["", "what time is it"]  # the conversation, then the partial
     assert script.asked == ["what time is it"]
     assert len(script.chats) == 1  # all on one stream
 

@@ -16,6 +16,7 @@ from services.orchestrator.turn_events import (
     CommitUser,
     ContinueUtterance,
     CreateResponse,
+    EndTurn,
     Event,
     FinishReply,
     FlushUtterance,
@@ -71,8 +72,9 @@ def test_a_question_is_answered_once_its_silence_is_long_enough() -> None:
     assert talk.at(2.3, Transcript(1, 1, "what time is it", "en")) == []
     assert talk.at(2.49, AudioAdvanced(int(2.49 * SECOND))) == []
     assert talk.at(2.5, AudioAdvanced(int(2.5 * SECOND))) == [
+        EndTurn(1, 2 * SECOND),
         StartReply(1, "what time is it", "en"),
-        CommitUser(1, "what time is it", "en", 2 * SECOND, announced=True),
+        CommitUser(1, "what time is it", "en", 2 * SECOND),
         CloseUtterance(1),
         ReleaseReply(1, draft=False),
     ]
@@ -87,14 +89,14 @@ def test_a_pause_shorter_than_the_silence_belongs_to_the_turn() -> None:
     talk.at(3.2, SpeechStopped(3 * SECOND, int(3.2 * SECOND), 0.9))
     assert talk.at(3.3, Transcript(1, 2, "what is the time", "en")) == []
     actions = talk.at(3.5, AudioAdvanced(int(3.5 * SECOND)))
-    assert CommitUser(1, "what is the time", "en", 3 * SECOND, announced=True) in actions
+    assert CommitUser(1, "what is the time", "en", 3 * SECOND) in actions
 
 
 def test_text_that_comes_late_is_waited_for() -> None:
     talk = Conversation()
     talk.at(1.1, SpeechStarted(SECOND))
     talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9))
-    assert talk.at(2.5, AudioAdvanced(int(2.5 * SECOND))) == []
+    assert talk.at(2.5, AudioAdvanced(int(2.5 * SECOND))) == [EndTurn(1, 2 * SECOND)]
     assert talk.machine.ear is Ear.ENDING
     assert ReleaseReply(1, draft=False) in talk.at(3.1, Transcript(1, 1, "hello", "en"))
 
@@ -132,7 +134,8 @@ def test_noise_gets_no_reply() -> None:
     talk = Conversation()
     talk.spoken(1.0, 1.3, text="")
     actions = talk.at(1.8, AudioAdvanced(int(1.8 * SECOND)))
-    assert actions == [CommitUser(1, "", "en", int(1.3 * SECOND), announced=True), CloseUtterance(1)]
+    end = int(1.3 * SECOND)
+    assert actions == [EndTurn(1, end), CommitUser(1, "", "en", end), CloseUtterance(1)]
 
 
 def test_an_interruption_stops_the_reply() -> None:
@@ -177,7 +180,7 @@ def test_where_replies_may_not_be_interrupted_the_next_one_waits() -> None:
     talk.answered(1.0, 2.0)
     talk.spoken(4.0, 5.0, "and tomorrow")
     actions = talk.at(5.5, AudioAdvanced(int(5.5 * SECOND)))
-    assert CommitUser(2, "and tomorrow", "en", 5 * SECOND, announced=True) in actions
+    assert CommitUser(2, "and tomorrow", "en", 5 * SECOND) in actions
     assert talk.at(7.0, ReplyEnded(1)) == [FinishReply(1), StartReply(2, "", ""), ReleaseReply(2, draft=False)]
 
 
@@ -201,9 +204,13 @@ def test_push_to_talk_ends_a_turn_with_the_commit_and_replies_when_asked() -> No
     talk = Conversation(TurnConfig(detection=False))
     assert talk.at(0.1, AudioAdvanced(1_600)) == [OpenUtterance(1, 0)]
     assert talk.at(0.5, SpeechStarted(0)) == []
-    assert talk.at(2.0, Commit(2 * SECOND)) == [AnnounceSpeech(1, 0), FlushUtterance(1, 1, 2 * SECOND)]
+    assert talk.at(2.0, Commit(2 * SECOND)) == [
+        AnnounceSpeech(1, 0),
+        FlushUtterance(1, 1, 2 * SECOND),
+        EndTurn(1, 2 * SECOND),
+    ]
     assert talk.at(2.1, Transcript(1, 1, "hello", "en")) == [
-        CommitUser(1, "hello", "en", 2 * SECOND, announced=True),
+        CommitUser(1, "hello", "en", 2 * SECOND),
         CloseUtterance(1),
     ]
     assert talk.at(2.2, CreateResponse()) == [StartReply(1, "", ""), ReleaseReply(1, draft=False)]

@@ -7,7 +7,8 @@ import time
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from chassis.audio import SAMPLE_RATE, Resampler
+from chassis.audio import SAMPLE_RATE
+from chassis.resampling import Resampler
 from services.orchestrator import events
 from services.orchestrator.conversation import Item, ItemKind, Role, UnknownItemError
 from services.orchestrator.edge.connection import Frame

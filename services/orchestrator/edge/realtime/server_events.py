@@ -4,7 +4,7 @@ import base64
 import secrets
 from dataclasses import dataclass, field
 
-from chassis.audio import Resampler
+from chassis.resampling import Resampler
 from services.orchestrator import events
 from services.orchestrator.edge.realtime import views
 from services.orchestrator.edge.realtime.views import Json
