@@ -1,6 +1,7 @@
-"""Cuts a stream of text into pieces for a voice: the first as early as it can be spoken, the rest whole sentences."""
+"""Cuts a stream of text into pieces for a voice: the first as early as it can be spoken, later ones whole sentences."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from services.orchestrator.boundaries import LOOKAHEAD, MARKS, Boundary, Strength, judge
@@ -18,20 +19,29 @@ SHORT_CLAUSE: Final = 40
 HARD_LIMIT: Final = 240
 """No piece is longer, in characters: 16 s of speech, about what every voice takes in one go."""
 
-FIRST_CLAUSE_UNITS: Final = 4
-"""A first clause that may be spoken alone, in units: a Latin word counts two, a Han or kana character one."""
 
-FIRST_WORDS: Final = 6
-"""Words without any mark after which the first piece is cut where a phrase begins: waiting longer is heard as delay."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When one of the first pieces may end before its sentence does. Waiting longer is heard as delay, and each piece
+    is spoken while the next one is made: so the first is short, and the second not much longer than that takes."""
 
-FIRST_PHRASE_WORDS: Final = 4
-"""Words of such a phrase at least: about a second of speech, in which the next piece can be made."""
+    clause_units: int
+    """A clause that may be spoken alone, in units: a Latin word counts two, a Han or kana character one."""
+    words: int
+    """Words without any mark after which the piece is cut where a phrase begins."""
+    phrase_words: int
+    """Words of such a phrase at least."""
+    words_at_most: int
+    """Words after which the piece is cut even where no phrase is known to begin."""
+    kana_units: int
+    """Units without any mark after which a Japanese piece is cut behind a particle."""
 
-FIRST_WORDS_AT_MOST: Final = 10
-"""Words after which the first piece is cut even where no phrase is known to begin."""
 
-FIRST_KANA_UNITS: Final = 12
-"""Units without any mark after which a Japanese first piece is cut behind a particle."""
+OPENINGS: Final = (
+    Opening(clause_units=4, words=4, phrase_words=3, words_at_most=10, kana_units=12),
+    Opening(clause_units=20, words=14, phrase_words=10, words_at_most=20, kana_units=40),
+)
+"""The pieces that may be shorter than a sentence, in order."""
 
 _WORD_UNITS = 2
 _WORD = re.compile(r"\S+")
@@ -80,7 +90,7 @@ class ClauseSplitter:
     def _reset(self) -> None:
         self._text = ""
         self._in_quotes = False  # a straight double quote is open where the text begins
-        self._first = True
+        self._spoken_pieces = 0
         self._start_piece()
 
     def _start_piece(self) -> None:
@@ -108,7 +118,7 @@ class ClauseSplitter:
         while self._text and (end := self._next_cut(final)) is not None:
             piece, self._text = self._text[:end], self._text[end:]
             self._in_quotes ^= piece.count('"') % 2 == 1
-            self._first = self._first and not any(char.isalnum() for char in piece)
+            self._spoken_pieces += any(char.isalnum() for char in piece)
             self._start_piece()
             pieces.append(piece)
         return pieces
@@ -126,10 +136,10 @@ class ClauseSplitter:
                 if self._cuts(boundary, index):
                     return boundary.end
                 step = boundary.marks_end - index
-            elif self._speech and self._first:
+            elif self._speech and (opening := self._opening) is not None:
                 if index + 1 == len(text) and not final:
                     return None
-                if end := self._break_in_first(index):
+                if end := self._break_in_opening(index, opening):
                     return end
             self._scan(text[index : index + step])
             if self._length > LONG_SENTENCE and self._clause_end:
@@ -149,19 +159,23 @@ class ClauseSplitter:
         """True if the piece ends at this boundary; otherwise a clause's end is noted for later."""
         if boundary.strength is not Strength.CLAUSE:
             return boundary.strength is Strength.SENTENCE
-        if self._first:
-            return _units(self._text[:mark]) >= FIRST_CLAUSE_UNITS
+        if self._opening is not None:
+            return _units(self._text[:mark]) >= self._opening.clause_units
         if self._length >= SHORT_CLAUSE:
             self._clause_end = boundary.end
         return self._length > LONG_SENTENCE
 
-    def _break_in_first(self, index: int) -> int | None:
-        """Where the first piece, without any mark up to `index`, can be cut: before a phrase or behind a particle."""
+    @property
+    def _opening(self) -> Opening | None:
+        return OPENINGS[self._spoken_pieces] if self._spoken_pieces < len(OPENINGS) else None
+
+    def _break_in_opening(self, index: int, opening: Opening) -> int | None:
+        """Where an opening piece, without any mark up to `index`, can be cut: before a phrase or behind a particle."""
         text, following = self._text, self._text[index + 1 : index + 2]
         if text[index].isspace() and following.isalnum():
-            return _phrase_break(text[:index])
+            return _phrase_break(text[:index], opening)
         behind_particle = text[index] in _PARTICLES and is_cjk(following) and not is_hiragana(following)
-        return index + 1 if behind_particle and _units(text[: index + 1]) >= FIRST_KANA_UNITS else None
+        return index + 1 if behind_particle and _units(text[: index + 1]) >= opening.kana_units else None
 
 
 def _units(text: str) -> int:
@@ -170,14 +184,14 @@ def _units(text: str) -> int:
     return cjk + _WORD_UNITS * len(words)
 
 
-def _phrase_break(text: str) -> int | None:
-    """Offset of a word of `text` (whole words) that the first piece can end before, None if it should go on."""
+def _phrase_break(text: str, opening: Opening) -> int | None:
+    """Offset of a word of `text` (whole words) that an opening piece can end before, None if it should go on."""
     words = [match for match in _WORD.finditer(text) if any(char.isalnum() for char in match.group())]
-    if len(words) < FIRST_WORDS:
+    if len(words) < opening.words:
         return None
     plain = [match.group().strip("\"'“”‘’«»()[],.;:").lower() for match in words]
-    for count in range(len(words) - 1, FIRST_PHRASE_WORDS - 1, -1):
-        anywhere = len(words) >= FIRST_WORDS_AT_MOST and plain[count] not in _GENITIVES
+    for count in range(len(words) - 1, opening.phrase_words - 1, -1):
+        anywhere = len(words) >= opening.words_at_most and plain[count] not in _GENITIVES
         phrase_starts = anywhere or plain[count] in _PHRASE_STARTS
         if phrase_starts and plain[count - 1] not in _PHRASE_GOES_ON:
             return words[count].start()

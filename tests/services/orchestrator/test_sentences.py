@@ -30,9 +30,9 @@ def pieces_of(text: str, size: int | None = None) -> list[str]:
 
 
 def sentences_of(text: str) -> list[str]:
-    """Pieces behind a first one, which alone is cut within a sentence."""
-    first, *rest = pieces_of("Well. " + text)
-    assert first == "Well. "
+    """Pieces behind the first two, which alone are cut within a sentence."""
+    first, second, *rest = pieces_of("Well. Yes. " + text)
+    assert (first, second) == ("Well. ", "Yes. ")
     return rest
 
 
@@ -40,15 +40,15 @@ def sentences_of(text: str) -> list[str]:
     "pieces",
     [
         # The first piece is short: a sentence, or a clause of two words, or a phrase of about six words.
-        ["The capital of France is Paris. ", "It lies on the Seine."],
+        ["The capital of France ", "is Paris. ", "It lies on the Seine."],
         ["Sure! ", "I can help with that. ", "What would you like to know, and why?"],
         ["Of course, ", "I can do that for you, if you like."],
-        ["Well, the short answer is no, ", "but there is more to it."],
+        ["Well, the short answer ", "is no, but there is more to it."],
         ["It rained; ", "however, we went out."],
         ["Good question: ", "it depends."],
         ["That is simple — ", "you just ask."],
         ["It is done—", "at last."],
-        ["The tallest mountain in the world ", "is Mount Everest, which stands at 8,849 metres above sea level."],
+        ["The tallest mountain ", "in the world is Mount Everest, which stands at 8,849 metres above sea level."],
         ["I can help you with that today ", "if you tell me a little more about it."],
         ["Photosynthesis lets green plants make their own sugar ", "out of light, water and air."],
         ["On July 4, 1776, ", "the Declaration was signed."],
@@ -117,6 +117,15 @@ def test_an_answer_is_cut_where_a_voice_would_breathe(pieces: list[str]) -> None
 )
 def test_later_pieces_are_whole_sentences(sentences: list[str]) -> None:
     assert sentences_of("".join(sentences)) == sentences
+
+
+def test_a_long_second_piece_is_cut_before_the_first_has_been_heard() -> None:
+    text = "Sure! The tallest mountain in the world is Mount Everest in the Himalayas, which stands at 8,849 metres."
+    assert pieces_of(text) == [
+        "Sure! ",
+        "The tallest mountain in the world is Mount Everest in the Himalayas, ",
+        "which stands at 8,849 metres.",
+    ]
 
 
 def test_a_long_sentence_is_cut_at_its_last_clause_within_the_limit() -> None:
