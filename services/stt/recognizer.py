@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from chassis.audio import SAMPLE_RATE, Float32
@@ -45,14 +44,12 @@ class Model(Protocol[EncodedT]):
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is known before a clip is heard. `language` None: to be detected, `belief` is what is known of it; `words`:
-    with times. `begins` holds the tokens that its transcript begins with, if they are known: only the rest is decoded.
-    """
+    with times."""
 
     language: Language | None = None
     belief: Belief = field(default_factory=Belief)
     hint: str = ""
     words: bool = False
-    begins: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,6 @@ class Heard:
     belief: Belief
     words: tuple[TimedWord, ...] = ()
     fault: Fault | None = None
-    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +101,7 @@ class Recognizer(Generic[EncodedT]):
             log.debug("doubtful transcript", extra={"fault": attempt.fault, "context_s": attempt.context_s})
             proceed()
             context_s = retry_context(seconds, attempt.context_s)
-            # What was known may be what misled it.
-            anew = replace(request, begins=())
-            attempt = _better(attempt, self._attempt(samples, context_s, speech_s, anew, proceed, RETRY_BUDGET))
+            attempt = _better(attempt, self._attempt(samples, context_s, speech_s, request, proceed, RETRY_BUDGET))
         if guard.nothing_said(attempt.evidence):
             return Heard("", request.language, speech_s, request.belief)
         tokens = attempt.decoded.tokens
@@ -120,24 +114,7 @@ class Recognizer(Generic[EncodedT]):
         text = self._model.text(tokens, code).strip()
         if code not in UNSPACED:
             text = f" {text}"
-        return Heard(text, attempt.language, speech_s, attempt.belief, tuple(words), attempt.fault, tuple(tokens))
-
-    def agreed(self, earlier: Heard, later: Heard) -> tuple[int, ...]:
-        """The tokens that two transcripts of the same audio, the later one of more of it, begin with alike.
-
-        Without the last of them, which the next words may still change, and without the mark before it: a full stop is
-        taken back when the speaker goes on.
-        """
-        if earlier.fault is not None or later.fault is not None:
-            return ()
-        alike = takewhile(lambda pair: pair[0] == pair[1], zip(earlier.tokens, later.tokens, strict=False))
-        tokens = [token for token, _ in alike][:-1]
-        if later.language is None or earlier.language is None or earlier.language.code != later.language.code:
-            return ()
-        code = later.language.code
-        while tokens and not any(char.isalnum() for char in self._model.text(tokens[-1:], code)):
-            tokens.pop()
-        return tuple(tokens)
+        return Heard(text, attempt.language, speech_s, attempt.belief, tuple(words), attempt.fault)
 
     def _attempt(
         self,
@@ -156,9 +133,7 @@ class Recognizer(Generic[EncodedT]):
             language = belief.likeliest
         prompt = " ".join(filter(None, (PROMPTS.get(language.code), request.hint)))
         budget = budget_factor * guard.token_budget(len(samples) / SAMPLE_RATE, language.code)
-        begins = request.begins if request.language is not None and len(request.begins) < budget else ()
-        rest = self._model.decode(encoded, language.code, prompt, budget - len(begins), begins)
-        decoded = replace(rest, tokens=(*begins, *rest.tokens))
+        decoded = self._model.decode(encoded, language.code, prompt, budget)
         evidence = Evidence(
             text=self._model.text(decoded.tokens, language.code),
             tokens=decoded.tokens,

@@ -144,7 +144,6 @@ class WhisperSession:
         self._settled = 0
         self._pending = bytearray()  # only ever read whole from the threads, which is atomic
         self._latest: _Clip | None = None
-        self._begins: tuple[int, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -182,7 +181,7 @@ class WhisperSession:
 
     async def _hear(self, end: int | None, priority: Priority, *, words: bool) -> _Clip:
         """Transcribes the pending audio up to `end`, or all of it."""
-        request = replace(self._request, language=self._language, belief=self._belief, words=words, begins=self._begins)
+        request = replace(self._request, language=self._language, belief=self._belief, words=words)
         settled = self._settled
 
         def job(proceed: Callable[[], None]) -> _Clip:
@@ -191,7 +190,6 @@ class WhisperSession:
             return _Clip(settled + len(samples), self._recognizer.transcribe(samples, request, proceed))
 
         clip = await self._engine.run(priority.name.lower(), job, priority)
-        self._begins = self._recognizer.agreed(self._latest.heard, clip.heard) if self._latest is not None else ()
         self._latest, self._belief = clip, clip.heard.belief
         if clip.heard.language is not None and is_settled(clip.heard.language, clip.heard.speech_s):
             self._language = clip.heard.language
@@ -215,7 +213,7 @@ class WhisperSession:
         self._language = self._language or clip.heard.language
         del self._pending[: (clip.end - settled) * BYTES_PER_SAMPLE]
         self._settled = clip.end
-        self._latest, self._begins = None, ()
+        self._latest = None
 
     def _samples_from(self, settled: int) -> Float32:
         assert settled == self._settled, "calls overlap"

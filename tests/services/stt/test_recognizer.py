@@ -1,7 +1,6 @@
 """The order of steps and the choice between two tries, with a model that says what the test tells it to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +8,11 @@ import pytest
 from chassis.audio import Float32
 from services.stt.alignment import TimedWord
 from services.stt.guard import Fault
-from services.stt.language import Belief, Language
-from services.stt.recognizer import Heard, Recognizer, Request
+from services.stt.language import Language
+from services.stt.recognizer import Recognizer, Request
 from services.stt.whisper_model import Decoded
 
 ENGLISH = Request(Language("en", 1.0))
-STOP = 25
-"""The token of a full stop."""
 
 
 def speech(seconds: float) -> Float32:
@@ -40,7 +37,6 @@ class ScriptedModel:
         self.contexts: list[int] = []
         self.prompts: list[str] = []
         self.budgets: list[int] = []
-        self.prefixes: list[tuple[int, ...]] = []
 
     def encode(self, samples: Float32, context_s: int) -> int:
         self.contexts.append(context_s)
@@ -52,11 +48,10 @@ class ScriptedModel:
     def decode(self, encoded: int, language: str, prompt: str, budget: int, prefix: Sequence[int] = ()) -> Decoded:
         self.prompts.append(prompt)
         self.budgets.append(budget)
-        self.prefixes.append(tuple(prefix))
         return next(self._results)
 
     def text(self, tokens: Sequence[int], language: str) -> str:
-        return "".join("." if token == STOP else f" {chr(ord('a') + token) * 5}" for token in tokens)
+        return "".join(f" {chr(ord('a') + token) * 5}" for token in tokens)
 
     def align(self, encoded: int, language: str, tokens: Sequence[int]) -> list[TimedWord]:
         return [TimedWord("w", n, n + 1, 1.0) for n, _ in enumerate(tokens)]
@@ -140,44 +135,3 @@ def test_work_that_nobody_waits_for_ends_before_decoding() -> None:
     with pytest.raises(NobodyError):
         Recognizer(model).transcribe(speech(1), ENGLISH, give_up)
     assert (model.contexts, model.prompts) == ([5], [])
-
-
-def test_what_is_known_to_come_first_is_not_decoded_again() -> None:
-    model = ScriptedModel(decoded(2, 3))
-    heard = Recognizer(model).transcribe(speech(2), replace(ENGLISH, begins=(0, 1)), proceed)
-    assert (heard.text, heard.tokens, model.prefixes) == (" aaaaa bbbbb ccccc ddddd", (0, 1, 2, 3), [(0, 1)])
-
-
-def test_a_second_try_hears_the_beginning_anew() -> None:
-    model = ScriptedModel(decoded(2, log_probability=-1.4), decoded(4, 5, 6))
-    heard = Recognizer(model).transcribe(speech(2), replace(ENGLISH, begins=(0, 1)), proceed)
-    assert (heard.text, model.prefixes) == (" eeeee fffff ggggg", [(0, 1), ()])
-
-
-def test_nothing_is_known_of_a_transcript_whose_language_is_not() -> None:
-    model = ScriptedModel(decoded(2))
-    Recognizer(model).transcribe(speech(2), Request(begins=(0, 1)), proceed)
-    assert model.prefixes == [()]
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later", "agreed"),
-    [
-        ((0, 1, 2), (0, 1, 2, 3), (0, 1)),  # the last word may still change
-        ((0, 1, 2), (0, 5, 2, 3), ()),
-        ((0, 1, STOP), (0, 1, STOP, 4), (0, 1)),  # and so may a full stop
-        ((0, 1, STOP, 4), (0, 1, STOP, 4, 5), (0, 1)),
-        ((), (0, 1), ()),
-    ],
-)
-def test_two_transcripts_agree_as_far_as_neither_may_change(
-    earlier: tuple[int, ...], later: tuple[int, ...], agreed: tuple[int, ...]
-) -> None:
-    recognizer = Recognizer(ScriptedModel())
-    english = Language("en", 0.9)
-    assert recognizer.agreed(heard_as(earlier, english), heard_as(later, english)) == agreed
-    assert recognizer.agreed(heard_as(earlier, english), heard_as(later, Language("de", 0.9))) == ()
-
-
-def heard_as(tokens: tuple[int, ...], language: Language) -> Heard:
-    return Heard("text", language, 2.0, Belief(), tokens=tokens)
