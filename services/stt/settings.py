@@ -32,7 +32,9 @@ class Settings(StageSettings):
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="where the model runs: cpu, cuda or auto")
     device_index: int = Field(0, ge=0, description="which of several devices")
     compute_type: ComputeType = Field("int8", description="arithmetic of the model, as CTranslate2 names it")
-    cpu_threads: int = Field(2, ge=1, description="CPU threads of one transcription")
+    cpu_threads: int = Field(
+        1, ge=1, description="CPU threads of one transcription; short clips on few cores gain nothing from a second"
+    )
     workers: int = Field(1, ge=1, description="transcriptions that run at once")
     max_utterance_s: float = Field(300.0, gt=0, description="longest utterance, in seconds of audio")
 
