@@ -21,6 +21,7 @@ SERVICES = (*STAGES, ORCHESTRATOR)
 # every process, whose threads spin after each product and take the cores from the engines: with it, the encoder of the
 # speech-to-text model took 115 ms instead of 43 ms on two cores.
 _THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+_WARM = "VOXFLEET_LLM_WARM_INSTRUCTIONS"
 _KILL_AFTER_DRAIN_S = 5.0
 """What a server gets on top of its own `drain_s` to free its engine before it is killed."""
 
@@ -37,6 +38,12 @@ class NamesModels(Protocol):
     def models(self) -> tuple[str, ...]:
         """Names of the models, in the order of loading."""
         ...
+
+
+class Prompting(Protocol):
+    """Settings that hold the system prompt of a session whose client names none."""
+
+    instructions: str
 
 
 class ListeningSettings(Protocol):
@@ -87,6 +94,10 @@ def local_fleet(
             metrics_port = getattr(settings, "prometheus_port", 0)
             claims.append(PortClaim(listening.host, metrics_port, _variable(name, "metrics_port")))
         own = {key: value for key, value in _THREADS.items() if not os.environ.get(key)} | own
+        if name == "llm" and not os.environ.get(_WARM):
+            # The prompt that the first session will begin with, so that its first turn is as fast as the others.
+            orchestrator = read_settings(ORCHESTRATOR, (env or {}).get(ORCHESTRATOR, {}))
+            own = {_WARM: cast("Prompting", orchestrator).instructions} | own
         plans.append(
             ProcessPlan(
                 name=name,

@@ -26,7 +26,7 @@ from chassis.weights import (
     source_order,
 )
 
-app = typer.Typer(help="List, pull and verify the model files.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="List, pull and verify the model files.", no_args_is_help=True)
 
 FAILED = 1
 MISUSED = 2

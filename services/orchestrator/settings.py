@@ -40,7 +40,7 @@ class Settings(ServerSettings):
     )
     eagerness: Eagerness = Field(Eagerness.AUTO, description="semantic_vad: low, medium, high or auto")
     silence_ms: int = Field(500, ge=0, le=10_000, description="server_vad: silence that ends a turn")
-    stop_silence_ms: int = Field(96, ge=32, le=1_000, description="silence after which the text is asked for")
+    stop_silence_ms: int = Field(64, ge=32, le=1_000, description="silence after which the text is asked for")
     drafts: bool = Field(True, description="prepare the reply while the silence is still being counted")
     partial_interval_ms: int = Field(300, ge=0, description="speech between two partial transcripts; 0: none")
     playout_lead_ms: int = Field(150, ge=20, le=5_000, description="audio that may be ahead of the listener")

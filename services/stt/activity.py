@@ -13,6 +13,7 @@ MIN_LEVEL_DB = -55.0
 """Root-mean-square level under which nothing counts as speech, in dB of full scale."""
 INAUDIBLE_DB = -120.0
 SHORT_PAUSE_FRAMES = 10
+FADING_FRAMES = 3
 
 Mask = NDArray[np.bool_]
 
@@ -37,6 +38,12 @@ def active_frames(samples: Float32) -> Mask:
 def speech_seconds(samples: Float32) -> float:
     """Seconds of float32 [samples] at 16 kHz that are loud enough to be speech."""
     return float(np.count_nonzero(active_frames(samples))) * FRAME_S
+
+
+def falls_silent(samples: Float32) -> bool:
+    """Whether the newest 60 ms of float32 [samples] at 16 kHz are silent after something that was not."""
+    active = active_frames(samples)
+    return len(active) > FADING_FRAMES and not active[-FADING_FRAMES:].any() and bool(active.any())
 
 
 def longest_sound(active: Mask) -> tuple[int, int] | None:

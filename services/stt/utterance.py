@@ -45,7 +45,8 @@ class Utterance:
     """Feeds `session` and decides what to transcribe next: questions in their order, else a partial if one is due.
 
     A question does not wait for a partial: that is dropped, whatever it has come to. Partials follow each other with
-    at least `partial_interval` samples between the audio they cover (0: none is sent).
+    at least `partial_interval` samples between the audio they cover (0: none is sent), and none is begun where the
+    speaker has just fallen silent: a question is likely to follow, and a step of the model cannot be interrupted.
     """
 
     def __init__(self, session: Session, partial_interval: int) -> None:
@@ -96,7 +97,7 @@ class Utterance:
         self._news.set()
 
     def _due(self) -> bool:
-        return 0 < self._interval <= self._session.samples - self._covered
+        return 0 < self._interval <= self._session.samples - self._covered and not self._session.fades
 
     async def _hypothesise(self, emit: Callable[[Partial | Answer], Awaitable[None]]) -> None:
         await self._session.settle()

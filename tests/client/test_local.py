@@ -77,6 +77,13 @@ def test_numpy_computes_on_one_thread_unless_the_person_says_otherwise(monkeypat
     assert "OPENBLAS_NUM_THREADS" not in process(local_fleet(["stt"]), "stt").env
 
 
+def test_the_language_model_is_warmed_with_the_prompt_that_sessions_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = {"orchestrator": {"VOXFLEET_ORCHESTRATOR_INSTRUCTIONS": "Be brief."}}
+    assert process(local_fleet(["llm"], env=env), "llm").env["VOXFLEET_LLM_WARM_INSTRUCTIONS"] == "Be brief."
+    monkeypatch.setenv("VOXFLEET_LLM_WARM_INSTRUCTIONS", "Something else.")
+    assert "VOXFLEET_LLM_WARM_INSTRUCTIONS" not in process(local_fleet(["llm"], env=env), "llm").env
+
+
 def test_the_models_are_those_that_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
     models = property(lambda settings: ("silero-vad", settings.end_of_turn_engine, "silero-vad"))
     monkeypatch.setattr("services.vad.settings.Settings.models", models, raising=False)

@@ -53,6 +53,11 @@ class Session(Protocol):
         ...
 
     @property
+    def fades(self) -> bool:
+        """The speaker has just fallen silent: the newest audio has nothing to transcribe."""
+        ...
+
+    @property
     def samples(self) -> int:
         """Samples accepted so far."""
         ...

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from chassis.audio import Float32
-from services.stt.activity import levels_db, speech_seconds
+from services.stt.activity import falls_silent, levels_db, speech_seconds
 
 RATE = 16_000
 
@@ -47,3 +47,14 @@ def test_nothing_is_no_speech() -> None:
 
 def test_a_whisper_under_the_least_level_is_no_speech() -> None:
     assert speech_seconds(np.concatenate((np.zeros(RATE, np.float32), tone(1, -60)))) == 0
+
+
+def test_silence_after_speech_is_noticed_within_60_ms() -> None:
+    t = np.arange(8_000) / 16_000
+    voice = (0.3 * np.sin(2 * np.pi * 200 * t)).astype(np.float32)
+    quiet = np.zeros(960, np.float32)
+    assert falls_silent(np.concatenate((quiet, quiet, voice, quiet)))
+    assert not falls_silent(np.concatenate((quiet, quiet, voice, quiet[:640])))
+    assert not falls_silent(np.concatenate((quiet, voice)))
+    assert not falls_silent(quiet)
+    assert not falls_silent(voice[:0])

@@ -22,12 +22,17 @@ class ScriptedSession:
         self.samples = 0
         self.calls: list[tuple[str, int]] = []
         self.cancelled = 0
+        self.silent = False
         self.go = asyncio.Event()
         self._overdue_at = overdue_at
 
     @property
     def overdue(self) -> bool:
         return self.samples > self._overdue_at
+
+    @property
+    def fades(self) -> bool:
+        return self.silent
 
     def accept_audio(self, pcm: bytes) -> None:
         if len(pcm) > 100_000:
@@ -90,6 +95,20 @@ async def test_partials_follow_each_other_at_the_interval() -> None:
     for _ in range(5):
         await conversation.say(PIECE)
     assert ends(conversation.events) == [3200, 6400]
+    await conversation.say(None)
+    await conversation.task
+
+
+async def test_a_speaker_who_falls_silent_is_not_held_up_by_a_partial() -> None:
+    session = ScriptedSession()
+    session.go.set()
+    conversation = Conversation(session)
+    session.silent = True
+    await conversation.say(*[PIECE] * 4)
+    assert session.calls == []
+    session.silent = False  # and goes on
+    await conversation.say(PIECE)
+    assert session.calls == [("partial", 8000)]
     await conversation.say(None)
     await conversation.task
 
