@@ -133,6 +133,8 @@ class Replies:
         if reason is turns.CancelReason.INTERRUPTED:
             INTERRUPTIONS.inc()
         TURNS.labels("interrupted" if reason is turns.CancelReason.INTERRUPTED else reason.value).inc()
+        if error is not None:
+            self._emit(events.SessionError(error.reason.lower(), error.message, error.stage))
         heard = speaking.reply.heard_text(time.monotonic()) if speaking.cut_to is None else speaking.cut_to
         item = self._keep(speaking.item_id, heard, "incomplete")
         self._emit(

@@ -39,14 +39,17 @@ class _Question:
 
 MAX_QUESTIONS = 16
 """Flushes that wait for their answer; then the stream is not read on until one is answered."""
+HOLD_S = 0.3
+"""How long a partial waits where the speaker has just fallen silent."""
 
 
 class Utterance:
     """Feeds `session` and decides what to transcribe next: questions in their order, else a partial if one is due.
 
     A question does not wait for a partial: that is dropped, whatever it has come to. Partials follow each other with
-    at least `partial_interval` samples between the audio they cover (0: none is sent), and none is begun where the
-    speaker has just fallen silent: a question is likely to follow, and a step of the model cannot be interrupted.
+    at least `partial_interval` samples between the audio they cover (0: none is sent). Where the speaker has just
+    fallen silent a partial waits for `HOLD_S`: a question is likely to follow, and a step of the model cannot be
+    interrupted.
     """
 
     def __init__(self, session: Session, partial_interval: int) -> None:
@@ -57,6 +60,7 @@ class Utterance:
         self._room = asyncio.Semaphore(MAX_QUESTIONS)
         self._news = asyncio.Event()
         self._partial: asyncio.Task[None] | None = None
+        self._held = False
 
     async def run(
         self, inputs: AsyncIterator[Audio | Asked], emit: Callable[[Partial | Answer], Awaitable[None]]
@@ -65,8 +69,7 @@ class Utterance:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(inputs))
             while True:
-                await self._news.wait()
-                self._news.clear()
+                held_long_enough = not await self._wait_for_news()
                 while self._questions:
                     question = self._questions.popleft()
                     await emit(Answer(await self._session.final(question.end), question.flush_id))
@@ -74,10 +77,21 @@ class Utterance:
                     self._room.release()
                     if question.last:
                         return
-                if self._session.overdue or self._due():
+                self._held = self._due() and self._session.fades and not held_long_enough
+                if self._session.overdue or (self._due() and not self._held):
                     self._partial = group.create_task(self._hypothesise(emit))
                     await asyncio.wait((self._partial,))
                     self._partial = None
+
+    async def _wait_for_news(self) -> bool:
+        """Waits for an input; False where a partial was held back and none came in time."""
+        try:
+            async with asyncio.timeout(HOLD_S if self._held else None):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        self._news.clear()
+        return True
 
     async def _listen(self, inputs: AsyncIterator[Audio | Asked]) -> None:
         async for item in inputs:
@@ -97,7 +111,7 @@ class Utterance:
         self._news.set()
 
     def _due(self) -> bool:
-        return 0 < self._interval <= self._session.samples - self._covered and not self._session.fades
+        return 0 < self._interval <= self._session.samples - self._covered
 
     async def _hypothesise(self, emit: Callable[[Partial | Answer], Awaitable[None]]) -> None:
         await self._session.settle()

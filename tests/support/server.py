@@ -1,10 +1,13 @@
 """A stage server in the test's own event loop, reached over real gRPC."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc.aio
 
+from chassis.errors import StageError
 from chassis.server import Stage, StageServer
 from chassis.settings import StageSettings
 
@@ -19,3 +22,9 @@ async def serving(stage: Stage, settings: StageSettings) -> AsyncIterator[grpc.a
             yield channel
     finally:
         await server.stop(0)
+
+
+async def refusal(call: "grpc.aio.StreamStreamCall[Any, Any]") -> StageError:
+    """Why a stream was refused that has been sent nothing. (A write that meets the refusal would hide the reason.)"""
+    async with asyncio.timeout(10):
+        return StageError.from_status(await call.code(), await call.details(), await call.trailing_metadata(), "stage")

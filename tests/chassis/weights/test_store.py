@@ -26,7 +26,13 @@ from chassis.weights.store import WeightsStore
 from tests.chassis.weights.support import Registry, file, finish, left_behind, model, split_model, stamp, start, store
 
 DATA = os.urandom(300_000)
-ENSURE = "import sys; from chassis.weights import open_store; open_store().ensure(sys.argv[1])"
+ENSURE = """
+import signal, sys
+from chassis.weights import open_store
+# As a terminal would have it: a shell's background job is started with SIGINT ignored, and so are its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+open_store().ensure(sys.argv[1])
+"""
 
 
 def environment(root: Path, text: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from services.llm.engines.llama_cpp import LlamaCppEngine
 from services.llm.settings import Settings
 from services.llm.stage import build
 from tests.services.llm.turns import Call, ask, config, generate, open_call, prefill, refused, responses
-from tests.support.server import serving
+from tests.support.server import refusal, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -167,7 +167,7 @@ async def test_streams_beyond_the_limit_are_refused(server: Server) -> None:
     for call in calls:
         await call.write(config())
     await asyncio.sleep(0.1)
-    error = await refused(server.channel, config(), generate(QUESTION))
+    error = await refusal(stub.Chat())
     assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
     for call in calls:
         call.cancel()

@@ -144,6 +144,8 @@ async def test_a_reply_that_the_language_model_cannot_give_is_an_error_and_the_n
         assert done.cancelled is CancelReason.FAILED
         assert done.error is not None
         assert (done.error.stage, done.error.reason) == ("llm", "GONE")
+        (said,) = talk.all(events.SessionError)
+        assert (said.stage, said.code) == ("llm", "gone")
         script.failures.clear()
         await talk.say(0.4, then_silence=0.7)
         assert (await talk.until(events.ReplyDone, count=2)).cancelled is None

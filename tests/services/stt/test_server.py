@@ -21,7 +21,7 @@ from chassis.metrics import ENGINE_SECONDS, STREAMS_ACTIVE
 from services.stt.agreement import units
 from services.stt.settings import Settings
 from services.stt.stage import build
-from tests.support.server import serving
+from tests.support.server import refusal, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -320,7 +320,7 @@ async def test_one_stream_too_many_is_refused_and_cancelled_streams_make_room(
         response = await call.read()
         assert isinstance(response, TranscribeResponse)
         assert response.partial.end_offset
-    error = await refused(small_channel, [config()])
+    error = await refusal(stub.Transcribe())
     assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
     for call in calls:
         await call.write(TranscribeRequest(audio=speak(QUESTION)[:SECOND]))

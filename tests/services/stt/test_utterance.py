@@ -109,6 +109,11 @@ async def test_a_speaker_who_falls_silent_is_not_held_up_by_a_partial() -> None:
     session.silent = False  # and goes on
     await conversation.say(PIECE)
     assert session.calls == [("partial", 8000)]
+    session.silent = True
+    await conversation.say(*[PIECE] * 3)
+    async with asyncio.timeout(5):
+        while len(session.calls) < 2:  # noqa: ASYNC110 - and one whose question never comes gets it all the same
+            await asyncio.sleep(0.01)
     await conversation.say(None)
     await conversation.task
 

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
 from voxfleet.audio.v1.audio_pb2 import AUDIO_ENCODING_PCM_S16LE
+from voxfleet.tts.v1 import tts_pb2_grpc
 from voxfleet.tts.v1.tts_pb2 import ListVoicesRequest, SynthesizeRequest, SynthesizeResponse
 
 from chassis.audio import BYTES_PER_SAMPLE
@@ -19,7 +20,7 @@ from services.tts.engines.kokoro import VOICES
 from services.tts.settings import Settings
 from services.tts.stage import build
 from tests.services.tts.client import begin, collect, config, rest, send, speak, stub, text
-from tests.support.server import serving
+from tests.support.server import refusal, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -230,9 +231,8 @@ async def test_one_stream_over_the_limit_is_refused(small_channel: grpc.aio.Chan
     busy = [await begin(small_channel, config()) for _ in range(2)]
     for call in busy:
         await call.read()
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await speak(small_channel, "Yes.")
-    error = StageError.from_rpc_error(raised.value, "tts")
+    stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(small_channel)
+    error = await refusal(stub.Synthesize())
     assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
     for call in busy:
         await call.done_writing()

@@ -18,7 +18,7 @@ from chassis.formats import fleet_format
 from services.vad.engines.silero import FRAME_SAMPLES
 from services.vad.settings import Settings
 from services.vad.stage import build
-from tests.support.server import serving
+from tests.support.server import refusal, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -254,7 +254,8 @@ async def test_cancelled_streams_leave_room_for_new_ones(
         tasks = [asyncio.create_task(hang(small_channel, event, requests)) for event in opened]
         async with asyncio.timeout(5):
             await asyncio.gather(*(event.wait() for event in opened))
-        error = await refused(small_channel, [config()])
+        stub: vad_pb2_grpc.VoiceActivityServiceAsyncStub = vad_pb2_grpc.VoiceActivityServiceStub(small_channel)
+        error = await refusal(stub.Detect())
         assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
         for task in tasks:
             task.cancel()
