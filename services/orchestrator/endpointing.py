@@ -1,4 +1,4 @@
-"""How much silence ends a turn. Pure: the end-of-turn probability in, seconds of silence out."""
+"""How much silence ends a turn. Pure: what is known of the turn in, seconds of silence out."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,8 +8,9 @@ from typing import Protocol
 class Endpointing(Protocol):
     """Decides how long the silence after speech must be for the turn to be over."""
 
-    def needed_silence_s(self, probability: float | None) -> float:
-        """Seconds of silence, given the probability in [0, 1] that the speaker is done (None: unknown)."""
+    def needed_silence_s(self, probability: float | None, text: str = "") -> float:
+        """Seconds of silence, given the probability in [0, 1] that the speaker is done, by the sound of it (None:
+        unknown), and what was said ("": not known yet)."""
         ...
 
 
@@ -19,7 +20,7 @@ class FixedSilence:
 
     silence_s: float = 0.5
 
-    def needed_silence_s(self, probability: float | None) -> float:
+    def needed_silence_s(self, probability: float | None, text: str = "") -> float:
         return self.silence_s
 
 
@@ -44,6 +45,16 @@ _LIMITS_S = {
 COMPLETE = 0.7
 # Silence that ends a turn where nothing is known of it: about as long as people wait for one another at most.
 _UNKNOWN_S = 0.7
+# How complete a text is at least, by the mark it ends with. Recognisers set marks by the grammar of what was said,
+# which the sound of it does not tell: a question mark is seldom wrong, a full stop sometimes ends half a sentence.
+_ASKED, _SAID = 0.6, 0.35
+
+
+def _completeness(text: str) -> float:
+    ending = text.rstrip()[-3:]
+    if ending.endswith(("?", "？", "؟")):
+        return _ASKED
+    return _SAID if ending.endswith((".", "!", "。", "！", "।")) and ending != "..." else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,9 @@ class SemanticEndpointing:
 
     eagerness: Eagerness = Eagerness.AUTO
 
-    def needed_silence_s(self, probability: float | None) -> float:
+    def needed_silence_s(self, probability: float | None, text: str = "") -> float:
         soon_s, late_s = _LIMITS_S[self.eagerness]
         if probability is None:
             return min(max(soon_s, _UNKNOWN_S), late_s)
-        doubt = max(0.0, COMPLETE - probability) / COMPLETE
+        doubt = max(0.0, COMPLETE - max(probability, _completeness(text))) / COMPLETE
         return soon_s + (late_s - soon_s) * doubt

@@ -8,7 +8,7 @@ from voxfleet.llm.v1 import llm_pb2
 from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
 from services.orchestrator.reply import Modality
 from services.orchestrator.settings import Settings
-from services.orchestrator.turn import TurnConfig
+from services.orchestrator.turn_config import TurnConfig
 
 # The VAD judges frames of 32 ms; a shorter silence cannot be told from none.
 _MIN_STOP_SILENCE_MS = 32

@@ -16,11 +16,11 @@ committed; every utterance and every reply that was started is ended exactly onc
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
-from services.orchestrator.endpointing import Endpointing, FixedSilence
 from services.orchestrator.interruption import is_interruption
+from services.orchestrator.turn_config import TurnConfig
 from services.orchestrator.turn_events import (
     Action,
     AnnounceIdle,
@@ -84,20 +84,6 @@ class Mouth(Enum):
     PAUSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class TurnConfig:
-    """How turns are taken. `detection` off means push-to-talk: only the client's commit ends a turn."""
-
-    detection: bool = True
-    endpointing: Endpointing = field(default_factory=FixedSilence)
-    create_response: bool = True
-    interrupt_response: bool = True
-    drafts: bool = False
-    prefix_s: float = 0.3
-    transcript_timeout_s: float = 15.0
-    idle_timeout_s: float | None = None
-
-
 @dataclass(slots=True)
 class _Utterance:
     number: int
@@ -105,6 +91,8 @@ class _Utterance:
     announced: bool = False
     flush: int = 0
     end: int = 0
+    probability: float | None = None
+    silent_since: float = 0.0
     deadline_offset: int = 0
     deadline: float = 0.0
     text: str | None = None
@@ -219,11 +207,10 @@ class TurnMachine:
                 self.ear = Ear.SPEECH
                 self._confirm_at = now + CONFIRM_S
             case SpeechStopped(offset, decided_offset, probability), Ear.SPEECH:
-                needed_s = self.config.endpointing.needed_silence_s(probability)
-                spent_s = (decided_offset - offset) / SAMPLE_RATE
-                self._utterance.deadline_offset = offset + int(needed_s * SAMPLE_RATE)
-                self._utterance.deadline = now + max(0.0, needed_s - spent_s) + CLOCK_GRACE_S
+                self._utterance.probability = probability
+                self._utterance.silent_since = now - (decided_offset - offset) / SAMPLE_RATE
                 self._flush(offset, decided_offset, do)
+                self._await_silence("")
                 self.ear = Ear.PAUSE
                 if decided_offset >= self._utterance.deadline_offset:
                     self._end_turn(now, do)
@@ -239,6 +226,8 @@ class TurnMachine:
         if late or not self._is_current(event.utterance):
             return
         utterance.text, utterance.language = event.text, event.language
+        if self.ear is Ear.PAUSE and self.config.detection:
+            self._await_silence(event.text)
         if self.mouth is Mouth.PAUSED:
             if not is_interruption(event.text, event.spoken):
                 self._abandon_utterance(do)
@@ -265,6 +254,13 @@ class TurnMachine:
         self._utterance.end = offset
         if self.ear is Ear.PAUSE:
             self._end_turn(now, do)
+
+    def _await_silence(self, text: str) -> None:
+        """Sets when the silence will be long enough, after what was said."""
+        utterance = self._utterance
+        needed_s = self.config.endpointing.needed_silence_s(utterance.probability, text)
+        utterance.deadline_offset = utterance.end + int(needed_s * SAMPLE_RATE)
+        utterance.deadline = utterance.silent_since + needed_s + CLOCK_GRACE_S
 
     def _end_turn(self, now: float, do: Do) -> None:
         do(EndTurn(self._utterance.number, self._utterance.end))

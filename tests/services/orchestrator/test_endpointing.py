@@ -50,3 +50,20 @@ def test_the_more_eager_the_shorter_the_silence(probability: float | None) -> No
         for eagerness in (Eagerness.LOW, Eagerness.MEDIUM, Eagerness.HIGH)
     )
     assert low >= medium >= high > 0
+
+
+def test_the_mark_at_the_end_of_the_text_shortens_what_the_sound_left_open() -> None:
+    semantic = SemanticEndpointing()
+    unfinished = semantic.needed_silence_s(0.0)
+    asked, said = semantic.needed_silence_s(0.0, "Is it?"), semantic.needed_silence_s(0.0, "It is.")
+    assert semantic.needed_silence_s(1.0) < asked < said < unfinished
+    assert semantic.needed_silence_s(0.0, "今天天气怎么样？") == asked
+    assert semantic.needed_silence_s(0.0, "好的。 ") == said
+    for open_end in ("", "and then", "well,", "I think...", "..."):
+        assert semantic.needed_silence_s(0.0, open_end) == unfinished
+
+
+@given(PROBABILITIES, st.text(max_size=10))
+def test_no_text_lengthens_the_silence(probability: float, text: str) -> None:
+    semantic = SemanticEndpointing()
+    assert semantic.needed_silence_s(probability, text) <= semantic.needed_silence_s(probability)

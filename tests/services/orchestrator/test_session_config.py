@@ -8,7 +8,7 @@ from voxfleet.llm.v1 import llm_pb2
 from services.orchestrator.endpointing import Eagerness, FixedSilence, SemanticEndpointing
 from services.orchestrator.session_config import ReplyOverrides, SessionConfig, chat_config
 from services.orchestrator.settings import Settings
-from services.orchestrator.turn import TurnConfig
+from services.orchestrator.turn_config import TurnConfig
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """Conversations as the turn machine sees them. Times in seconds, offsets in samples at 16 kHz."""
 
-from services.orchestrator.endpointing import FixedSilence
-from services.orchestrator.turn import Ear, Mouth, TurnConfig, TurnMachine
+from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
+from services.orchestrator.turn import Ear, Mouth, TurnMachine
+from services.orchestrator.turn_config import TurnConfig
 from services.orchestrator.turn_events import (
     Action,
     AnnounceIdle,
@@ -90,6 +91,16 @@ def test_a_pause_shorter_than_the_silence_belongs_to_the_turn() -> None:
     assert talk.at(3.3, Transcript(1, 2, "what is the time", "en")) == []
     actions = talk.at(3.5, AudioAdvanced(int(3.5 * SECOND)))
     assert CommitUser(1, "what is the time", "en", 3 * SECOND) in actions
+
+
+def test_a_question_mark_ends_a_turn_that_sounded_unfinished() -> None:
+    talk = Conversation(TurnConfig(endpointing=SemanticEndpointing()))
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.1, SpeechStopped(2 * SECOND, int(2.1 * SECOND), 0.0))
+    # Unfinished, by the sound of it: 2 s of silence. "Is it?" needs 0.2 s + 1.8 s * (0.7 - 0.6) / 0.7, which is 0.46 s.
+    assert talk.at(2.3, Transcript(1, 1, "is it?", "en")) == []
+    assert talk.at(2.45, AudioAdvanced(int(2.45 * SECOND))) == []
+    assert EndTurn(1, 2 * SECOND) in talk.at(2.47, AudioAdvanced(int(2.47 * SECOND)))
 
 
 def test_text_that_comes_late_is_waited_for() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import StageError
-from services.orchestrator.turn import Ear, Mouth, TurnConfig, TurnMachine
+from services.orchestrator.turn import Ear, Mouth, TurnMachine
+from services.orchestrator.turn_config import TurnConfig
 from services.orchestrator.turn_events import (
     AudioAdvanced,
     CancelResponse,

@@ -8,7 +8,7 @@ from voxfleet.llm.v1 import llm_pb2
 from services.orchestrator.edge.realtime import client_events as client
 from services.orchestrator.endpointing import Eagerness, FixedSilence, SemanticEndpointing
 from services.orchestrator.session_config import ReplyOverrides, SessionConfig
-from services.orchestrator.turn import TurnConfig
+from services.orchestrator.turn_config import TurnConfig
 
 # Names of OpenAI's voices. Clients name one out of habit: it stands for the default voice of the language.
 FOREIGN_VOICES = frozenset(

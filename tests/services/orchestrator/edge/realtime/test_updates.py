@@ -11,7 +11,7 @@ from services.orchestrator.edge.realtime import updates
 from services.orchestrator.edge.realtime.client_events import ResponseBody, SessionUpdateBody
 from services.orchestrator.endpointing import Eagerness, FixedSilence, SemanticEndpointing
 from services.orchestrator.session_config import ReplyOverrides, SessionConfig
-from services.orchestrator.turn import TurnConfig
+from services.orchestrator.turn_config import TurnConfig
 
 # Nothing in it is a default.
 BEFORE = SessionConfig(
