@@ -4,6 +4,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from chassis.logging import configure
+from chassis.memory import return_freed_memory
 from chassis.settings import load
 from services.orchestrator.edge.app import create_app
 from services.orchestrator.settings import Settings
@@ -32,6 +33,7 @@ def main() -> None:
     """Serves until SIGTERM or SIGINT; sessions then get the drain time to end."""
     settings = load(Settings, "services.orchestrator")
     configure(settings.log_level, settings.log_format)
+    return_freed_memory()
     uvicorn.Server(server_config(create_app(settings), settings)).run()
 
 

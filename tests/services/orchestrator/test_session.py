@@ -1,5 +1,9 @@
 """Sessions over scripted stages: what the client is told, what the history holds, what is freed."""
 
+import asyncio
+import gc
+import weakref
+
 import grpc
 from voxfleet.llm.v1 import llm_pb2
 
@@ -232,3 +236,18 @@ async def test_audio_faster_than_real_time_is_taken_by_its_own_clock() -> None:
         await talk.session.append_audio(speech(0.5) + silence(0.8))
         await talk.until(events.ReplyDone, count=2)
     assert script.asked == ["first", "second"]
+
+
+async def test_a_session_that_ended_leaves_nothing_behind() -> None:
+    before = asyncio.all_tasks()
+
+    async def one_turn() -> weakref.ref[object]:
+        async with talking(Script()) as talk:
+            await talk.say(0.4, then_silence=0.5)
+            await talk.until(events.ReplyDone)
+            return weakref.ref(talk.session)
+
+    ended = await one_turn()
+    gc.collect()
+    assert ended() is None
+    assert {task for task in asyncio.all_tasks() - before if "grpc" not in repr(task)} == set()
