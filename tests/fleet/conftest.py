@@ -97,7 +97,8 @@ class Fleet:
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
     """The fleet of the whole test session."""
-    running = Fleet(local_fleet(any_port=True))
+    # Greedy, so that the model says the same in every run.
+    running = Fleet(local_fleet(any_port=True, env={"orchestrator": {"VOXFLEET_ORCHESTRATOR_TEMPERATURE": "0"}}))
     running.start()
     yield running
     running.stop()

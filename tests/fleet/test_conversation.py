@@ -5,6 +5,7 @@ import re
 
 import httpx
 import pytest
+from pypinyin import lazy_pinyin
 
 from client.events import ResponseDone
 from client.realtime import RealtimeClient, ask, blocks, stream
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.fleet
 async def question(fleet: Fleet, text: str, language: str = "en") -> bytes:
     """The question as speech, PCM at 24 kHz."""
     return await synthesise(text, language=language, target=fleet.target("tts"))
+
+
+def syllables(text: str) -> set[str]:
+    """The Chinese syllables of a text, without tones."""
+    return set(lazy_pinyin("".join(re.findall("[\u4e00-\u9fff]", text))))
 
 
 async def test_a_question_is_answered_aloud(fleet: Fleet) -> None:
@@ -39,9 +45,9 @@ async def test_a_chinese_question_gets_a_chinese_answer(fleet: Fleet) -> None:
     assert turn.problem is None
     assert "天" in turn.understood
     assert re.search("[\u4e00-\u9fff]", turn.answer)
-    heard = await transcribe(turn.reply_pcm, "zh")
-    said = set(re.findall("[\u4e00-\u9fff]", turn.answer))
-    assert len(said & set(heard)) >= 0.5 * len(said)
+    # Compared by sound: a recogniser writes homophones, and traditional characters as often as simplified ones.
+    said, heard = syllables(turn.answer), syllables(await transcribe(turn.reply_pcm, "zh"))
+    assert len(said & heard) >= 0.6 * len(said)
 
 
 async def test_the_conversation_is_remembered(fleet: Fleet) -> None:
