@@ -5,12 +5,12 @@ import logging
 import time
 from collections.abc import Callable
 
-from voxfleet.audio.v1 import audio_pb2
 from voxfleet.vad.v1 import vad_pb2
 
 from chassis.audio import SAMPLE_RATE
 from chassis.context import CallContext
 from chassis.errors import StageError
+from chassis.formats import fleet_format
 from chassis.metrics import FRAMES_DROPPED
 from services.orchestrator.clients import Stages, VadCall
 from services.orchestrator.tape import Tape
@@ -18,9 +18,6 @@ from services.orchestrator.turn_events import SpeechStarted, SpeechStopped
 
 log = logging.getLogger(__name__)
 
-FLEET_FORMAT = audio_pb2.AudioFormat(
-    encoding=audio_pb2.AUDIO_ENCODING_PCM_S16LE, sample_rate_hz=SAMPLE_RATE, channels=1
-)
 # Larger than any message a client sends in real time; a backlog goes out in pieces of this size.
 _MAX_SEND = SAMPLE_RATE // 2
 _RETRY_S = (0.1, 0.25, 0.5, 1.0)
@@ -78,7 +75,7 @@ class Detection:
             FRAMES_DROPPED.labels("vad", "backlog").inc(self._tape.start - self.position)
             self.position = self._tape.start
         config = vad_pb2.DetectConfig(
-            format=FLEET_FORMAT, start_offset=self.position, threshold=threshold, stop_silence_ms=stop_silence_ms
+            format=fleet_format(), start_offset=self.position, threshold=threshold, stop_silence_ms=stop_silence_ms
         )
         async with self._stages.detect(self._context) as call, asyncio.TaskGroup() as tasks:
             feeder = tasks.create_task(self._feed(call, config))

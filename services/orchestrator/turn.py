@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from chassis.audio import SAMPLE_RATE
 from services.orchestrator.interruption import is_interruption
 from services.orchestrator.turn_config import TurnConfig
 from services.orchestrator.turn_events import (
@@ -55,7 +56,6 @@ from services.orchestrator.turn_events import (
     Wake,
 )
 
-SAMPLE_RATE = 16_000
 # Silence is counted in samples. Where the client stops sending, the clock decides this much later, so that jitter of
 # the network does not end turns.
 CLOCK_GRACE_S = 0.15

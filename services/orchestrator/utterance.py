@@ -11,8 +11,8 @@ from voxfleet.stt.v1 import stt_pb2
 from chassis.audio import SAMPLE_RATE
 from chassis.context import CallContext
 from chassis.errors import StageError
+from chassis.formats import fleet_format
 from services.orchestrator.clients import Stages, SttCall
-from services.orchestrator.detection import FLEET_FORMAT
 from services.orchestrator.tape import Tape
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Utterance:
 
     async def _feed(self, call: SttCall, config: stt_pb2.TranscribeConfig) -> None:
         position, flushed = max(self._start, self._tape.start), 0
-        config.format.CopyFrom(FLEET_FORMAT)
+        config.format.CopyFrom(fleet_format())
         config.start_offset = position
         await call.send(stt_pb2.TranscribeRequest(config=config))
         self._tape.attach(self._changed)
