@@ -63,12 +63,16 @@ protos: setup-dev ## Generates gen/ from protos/
 protos-check: protos ## Fails where gen/ is not what protos/ says
 	@git diff --exit-code --stat -- gen && test -z "$$(git status --porcelain -- gen)"
 
-bench: setup-dev ## Measures whole conversations (SESSIONS=1,2,4 TURNS=20), or STAGE=stt|vad|llm|tts|overhead
+bench: setup-dev ## Measures whole conversations (SESSIONS=1,2,4 TURNS=20), or STAGE=stt|vad|llm|tts|overhead|endpointing|noise|barge-in
 ifeq ($(STAGE),)
 	@$(BIN)/voxfleet bench turns $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(TURNS),--turns $(TURNS)) \
 	  --compare "no drafts=VOXFLEET_ORCHESTRATOR_DRAFTS=false" --json out/bench.json --picture out/bench.html $(ARGS)
 else ifeq ($(STAGE),overhead)
 	@$(BIN)/python -m tests.bench.overhead $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(TURNS),--turns $(TURNS)) $(ARGS)
+else ifneq ($(filter $(STAGE),endpointing noise),)
+	@$(BIN)/python -m tests.bench.$(STAGE) $(ARGS)
+else ifeq ($(STAGE),barge-in)
+	@$(BIN)/voxfleet bench barge-in $(ARGS)
 else
 	@$(BIN)/python -m services.$(STAGE).bench $(ARGS)
 endif

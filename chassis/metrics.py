@@ -33,7 +33,19 @@ SESSIONS_ACTIVE = Gauge("voxfleet_sessions_active", "Sessions connected")
 SESSIONS = Counter("voxfleet_sessions_total", "Sessions ended, by outcome", ["outcome"])
 TURNS = Counter("voxfleet_turns_total", "Turns ended, by outcome", ["outcome"])
 INTERRUPTIONS = Counter("voxfleet_interruptions_total", "Replies stopped because the person spoke")
-DRAFTS = Counter("voxfleet_drafts_total", "Drafts by outcome: kept or discarded", ["outcome"])
+DRAFTS = Counter(
+    "voxfleet_drafts_total",
+    "Drafts by outcome: kept, discarded, or skipped, which is not begun because a stage was near its limit",
+    ["outcome"],
+)
+DRAFT_TOKENS_WASTED = Counter(
+    "voxfleet_draft_tokens_wasted_total",
+    "Tokens that the language model had generated for drafts that were thrown away: its own count where it had "
+    "finished, else one for each text delta received, which is one token or, where a character takes several, more",
+)
+DRAFT_AUDIO_WASTED = Counter(
+    "voxfleet_draft_audio_wasted_seconds_total", "Seconds of audio synthesised for drafts that were thrown away"
+)
 STAGE_ERRORS = Counter("voxfleet_stage_errors_total", "Errors a stage answered with, by reason", ["stage", "reason"])
 
 

@@ -17,6 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis.interceptor import StageInterceptor
+from chassis.load import Load
 from chassis.logging import configure
 from chassis.metrics import MetricsServer
 from chassis.registry import UnknownEngineError
@@ -42,12 +43,16 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage: its `name`, its gRPC `service` in full, its engine, how to add its servicer to a server."""
+    """One stage: its `name`, its gRPC `service` in full, its engine, how to add its servicer to a server.
+
+    `load` tells how near the engine is to a limit of its own, None where only the streams are limited.
+    """
 
     name: str
     service: str
     engine: Engine
     add_to_server: Callable[[grpc.aio.Server], None]
+    load: Callable[[], Load | None] = lambda: None
 
 
 class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
@@ -76,7 +81,7 @@ class StageServer:
         self._settings = settings
         self._health = _Health()
         self._metrics: MetricsServer | None = None
-        self._streams = StageInterceptor(stage.name, settings.max_streams)
+        self._streams = StageInterceptor(stage.name, settings.max_streams, stage.load)
         self._server = grpc.aio.server(
             interceptors=[self._streams],
             options=[

@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Literal, Protocol, TypeVar
 
-import grpc
-
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 
 
 class Request(Protocol):
@@ -60,7 +58,7 @@ async def within_idle_limit(requests: AsyncIterator[RequestT], idle_timeout_s: f
             return
         except TimeoutError as error:
             raise StageError(
-                grpc.StatusCode.DEADLINE_EXCEEDED,
+                Code.DEADLINE_EXCEEDED,
                 "IDLE_TIMEOUT",
                 f"the stream sent nothing for {idle_timeout_s:g} s",
             ) from error

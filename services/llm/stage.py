@@ -19,4 +19,5 @@ async def build(settings: Settings) -> Stage:
         SERVICE,
         engine,
         lambda server: llm_pb2_grpc.add_LanguageModelServiceServicer_to_server(servicer, server),
+        engine.load,
     )

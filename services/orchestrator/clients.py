@@ -1,7 +1,8 @@
-"""The way to the stages: pooled channels, typed streams, errors named by stage."""
+"""The way to the stages: pooled channels, typed streams, errors named by stage, and how loaded each stage is."""
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
@@ -15,8 +16,11 @@ from voxfleet.tts.v1 import tts_pb2, tts_pb2_grpc
 from voxfleet.vad.v1 import vad_pb2, vad_pb2_grpc
 
 from chassis.context import CallContext
-from chassis.errors import StageError
-from chassis.interceptor import ADMITTED_KEY
+from chassis.errors import Code, StageError
+from chassis.grpc_errors import from_rpc_error, from_status
+from chassis.interceptor import ADMITTED_KEY, LOAD_KEY
+from chassis.load import Load
+from services.orchestrator.loads import Loads
 from services.orchestrator.settings import Settings
 
 RequestT = TypeVar("RequestT")
@@ -37,13 +41,27 @@ _CHANNEL_OPTIONS = (
 )
 
 
-class StageCall(Generic[RequestT, ResponseT]):
-    """One bidirectional stream. As a context manager it leaves nothing running; failures are StageErrors."""
+# A stage that refuses at a limit does not say which; it is full.
+_FULL = Load(1, 1)
 
-    def __init__(self, stage: str, call: "grpc.aio.StreamStreamCall[RequestT, ResponseT]", admission_s: float) -> None:
+
+class StageCall(Generic[RequestT, ResponseT]):
+    """One bidirectional stream. As a context manager it leaves nothing running; failures are StageErrors.
+
+    `on_load` is told the stage's load when the stream is admitted, or refused at a limit.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        call: "grpc.aio.StreamStreamCall[RequestT, ResponseT]",
+        admission_s: float,
+        on_load: Callable[[Load], None],
+    ) -> None:
         self.stage = stage
         self._admission_s = admission_s
         self._call = call
+        self._on_load = on_load
 
     async def __aenter__(self) -> Self:
         """Waits until the stage has admitted the stream. Raises StageError where it is refused or cannot be reached."""
@@ -53,12 +71,15 @@ class StageCall(Generic[RequestT, ResponseT]):
         except TimeoutError as error:
             self._call.cancel()
             message = f"{self.stage} did not admit the stream within {self._admission_s:g} s"
-            code = grpc.StatusCode.DEADLINE_EXCEEDED
+            code = Code.DEADLINE_EXCEEDED
             raise StageError(code, "NOT_ADMITTED", message, stage=self.stage) from error
         except grpc.aio.AioRpcError as error:
-            raise StageError.from_rpc_error(error, self.stage) from error
-        if not any(key == ADMITTED_KEY for key, _ in metadata):
+            raise self._failed(error) from error
+        told = dict(metadata)
+        if ADMITTED_KEY not in told:
             raise await self._ended()
+        if (load := Load.parse(str(told.get(LOAD_KEY)))) is not None:
+            self._on_load(load)
         return self
 
     async def __aexit__(
@@ -72,7 +93,7 @@ class StageCall(Generic[RequestT, ResponseT]):
         try:
             await self._call.write(request)
         except grpc.aio.AioRpcError as error:
-            raise StageError.from_rpc_error(error, self.stage) from error
+            raise self._failed(error) from error
         except asyncio.InvalidStateError as error:
             # The stream ended before this request; its status says why.
             raise await self._ended() from error
@@ -82,20 +103,28 @@ class StageCall(Generic[RequestT, ResponseT]):
         try:
             await self._call.done_writing()
         except grpc.aio.AioRpcError as error:
-            raise StageError.from_rpc_error(error, self.stage) from error
+            raise self._failed(error) from error
 
     async def _ended(self) -> StageError:
         call = self._call
-        return StageError.from_status(
-            await call.code(), await call.details(), await call.trailing_metadata(), self.stage
+        return self._noted(
+            from_status(await call.code(), await call.details(), await call.trailing_metadata(), self.stage)
         )
+
+    def _failed(self, error: grpc.aio.AioRpcError) -> StageError:
+        return self._noted(from_rpc_error(error, self.stage))
+
+    def _noted(self, error: StageError) -> StageError:
+        if error.code is Code.RESOURCE_EXHAUSTED:
+            self._on_load(_FULL)
+        return error
 
     async def __aiter__(self) -> AsyncIterator[ResponseT]:
         try:
             async for response in self._call:
                 yield response
         except grpc.aio.AioRpcError as error:
-            raise StageError.from_rpc_error(error, self.stage) from error
+            raise self._failed(error) from error
 
 
 VadCall = StageCall[vad_pb2.DetectRequest, vad_pb2.DetectResponse]
@@ -114,6 +143,7 @@ class Stages:
             stage: [grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS) for _ in range(settings.channels)]
             for stage, target in targets.items()
         }
+        self._loads = Loads()
         self._next = {stage: itertools.cycle(channels) for stage, channels in self._channels.items()}
 
     async def close(self) -> None:
@@ -144,13 +174,18 @@ class Stages:
             "tts", lambda channel: tts_pb2_grpc.TextToSpeechServiceStub(channel).Synthesize, context, deadline_s
         )
 
+    def has_room(self, *stages: str) -> bool:
+        """Whether the stages are far enough from their limits for work that may turn out needless."""
+        limit, now = self._settings.draft_load_limit, time.monotonic()
+        return all(self._loads.has_room(stage, limit, now) for stage in stages)
+
     async def voices(self) -> tuple[str, ...]:
         """Names of the TTS stage's voices. Raises StageError."""
         stub = tts_pb2_grpc.TextToSpeechServiceStub(next(self._next["tts"]))
         try:
             answer = await stub.ListVoices(tts_pb2.ListVoicesRequest(), timeout=self._settings.health_timeout_s)
         except grpc.aio.AioRpcError as error:
-            raise StageError.from_rpc_error(error, "tts") from error
+            raise from_rpc_error(error, "tts") from error
         return tuple(voice.name for voice in answer.voices)
 
     async def not_ready(self) -> dict[str, str]:
@@ -172,4 +207,9 @@ class Stages:
     ) -> StageCall[Any, Any]:
         open_stream = method(next(self._next[stage]))
         call = open_stream(timeout=deadline_s, metadata=context.to_metadata())
-        return StageCall(stage, call, self._settings.admission_timeout_s)
+        return StageCall(
+            stage,
+            call,
+            self._settings.admission_timeout_s,
+            lambda load: self._loads.note(stage, load, time.monotonic()),
+        )

@@ -18,8 +18,8 @@ from services.orchestrator.turn_events import SpeechStarted, SpeechStopped
 
 log = logging.getLogger(__name__)
 
-# Larger than any message a client sends in real time; a backlog goes out in pieces of this size.
-_MAX_SEND = SAMPLE_RATE // 2
+# What voice activity is judged by; audio short of a frame would only wait at the other end.
+_FRAME = 512
 _RETRY_S = (0.1, 0.25, 0.5, 1.0)
 # A stream that held for this long was a good one: its loss is news, and it is tried again at once.
 _GOOD_STREAM_S = 2.0
@@ -43,10 +43,14 @@ class Detection:
         self._context = context
         self._on_event = on_event
         self._on_error = on_error
-        self.position = tape.end
-        """Offset up to which audio has been sent to the stage."""
+        self._reader = tape.follow(tape.end, _FRAME)
         self._in_speech = False
         self._judged = tape.end
+
+    @property
+    def position(self) -> int:
+        """Offset up to which audio has been sent to the stage."""
+        return self._reader.position
 
     async def run(self, threshold: float | None, stop_silence_ms: int) -> None:
         """Detects until cancelled. A lost stream is opened again where it broke; audio too old for that is counted."""
@@ -67,13 +71,13 @@ class Detection:
                 self._in_speech = False
                 self._judged = self.position
                 self._on_event(SpeechStopped(self.position, self.position, None))
-            self.position = max(self._judged, self.position - _REWIND)
+            self._reader.seek(max(self._judged, self.position - _REWIND))
             await asyncio.sleep(_RETRY_S[min(failures, len(_RETRY_S)) - 1])
 
     async def _watch(self, threshold: float | None, stop_silence_ms: int) -> None:
         if self.position < self._tape.start:
             FRAMES_DROPPED.labels("vad", "backlog").inc(self._tape.start - self.position)
-            self.position = self._tape.start
+            self._reader.seek(self._tape.start)
         config = vad_pb2.DetectConfig(
             format=fleet_format(), start_offset=self.position, threshold=threshold, stop_silence_ms=stop_silence_ms
         )
@@ -96,15 +100,5 @@ class Detection:
 
     async def _feed(self, call: VadCall, config: vad_pb2.DetectConfig) -> None:
         await call.send(vad_pb2.DetectRequest(config=config))
-        more = asyncio.Event()
-        self._tape.attach(more)
-        try:
-            while True:
-                more.clear()
-                while self.position < self._tape.end:
-                    end = min(self._tape.end, self.position + _MAX_SEND)
-                    await call.send(vad_pb2.DetectRequest(audio=self._tape.read(self.position, end)))
-                    self.position = end
-                await more.wait()
-        finally:
-            self._tape.detach(more)
+        async for pcm in self._reader:
+            await call.send(vad_pb2.DetectRequest(audio=pcm))

@@ -82,6 +82,22 @@ class ReplyAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyPaused:
+    """No more audio of a reply is sent for now: somebody speaks. A loudspeaker that can be held is to be held."""
+
+    response_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyResumed:
+    """Nothing was said: a paused reply goes on where it stopped."""
+
+    response_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one reply."""
 
@@ -149,6 +165,8 @@ Event = (
     | ReplyBegan
     | ReplyText
     | ReplyAudio
+    | ReplyPaused
+    | ReplyResumed
     | ReplyDone
     | TurnMeasured
     | IdleTimeout

@@ -2,6 +2,10 @@
 
 Audio leaves at the pace of playback plus a small lead, so that an interruption finds little of it on the way. The
 listener is taken to play without a gap from the moment the first audio is sent, and to wait where nothing is left.
+
+A client that knows better may report where its loudspeaker is. What was *heard* is counted from its last report on;
+*pacing* stays with the clock, so that a player that fills a buffer before it begins gets what it waits for, but never
+more than `MAX_BEHIND_S` beyond the lead, so that one that stalls is not flooded.
 """
 
 from bisect import bisect_right
@@ -11,6 +15,11 @@ from services.orchestrator.characters import continues_letter, is_wide
 
 # Samples. Times are floats: what they lose in rounding must not hold back audio that is due, nor unhear a sample.
 _ROUNDING = 0.01
+MAX_BEHIND_S = 1.0
+"""How far a loudspeaker that reports may be behind the clock before the sending waits for it: more than what a jitter
+buffer and a wireless loudspeaker hold back together."""
+MAX_HOLD_S = 10.0
+"""How long a loudspeaker that reported that it stands still is taken to do so without saying it again."""
 # Marks between two words that stand without a space.
 _BREAKS = frozenset("—…")
 
@@ -24,6 +33,28 @@ class Outgoing:
 
     pcm: bytes
     text: str
+
+
+@dataclass(slots=True)
+class _Loudspeaker:
+    """It was at `position` (samples) at the time `as_of`, and plays on from there at pace, or is `held` there."""
+
+    position: float = 0.0
+    as_of: float = 0.0
+    held: bool = False
+
+    def at(self, now: float, rate: int) -> float:
+        """Its position at `now` if it never ran out of audio."""
+        return self.position + max(0.0, now - self.as_of - (MAX_HOLD_S if self.held else 0.0)) * rate
+
+    def held_for(self, now: float) -> float:
+        """Seconds that it stays held if nothing more is said."""
+        return max(0.0, self.as_of + MAX_HOLD_S - now) if self.held else 0.0
+
+    def wait_at(self, limit: float, now: float, rate: int) -> None:
+        """What was sent before `now` ends at `limit`: it cannot be further, and waits there for what is sent next."""
+        if not self.held_for(now):
+            self.position, self.as_of, self.held = min(limit, self.at(now, rate)), now, False
 
 
 class Playout:
@@ -42,8 +73,8 @@ class Playout:
         self._waiting = bytearray()
         self._sent = 0  # samples
         self._text_sent = 0
-        self._played = 0.0  # samples, as of self._as_of
-        self._as_of = 0.0
+        self._clock = _Loudspeaker()
+        self._reported: _Loudspeaker | None = None
         # Parallel: the samples at which a span of text has been spoken whole, and where that span ends.
         self._span_ends: list[int] = [0]
         self._text_starts: list[int] = [0]
@@ -83,14 +114,17 @@ class Playout:
             return 0.0 if self._text_sent < self._text_ends[-1] else None
         # Waiting for a worthwhile amount keeps messages few; the tail of a reply is sent whatever its size.
         needed = min(max(1, int(self._min_send_s * self.rate)), waiting)
-        room = self._room_at(now)
-        return 0.0 if int(room + _ROUNDING) >= needed else (needed - room) / self.rate
+        return max(
+            0.0 if int(room + _ROUNDING) >= needed else (needed - room) / self.rate + loudspeaker.held_for(now)
+            for loudspeaker, room in self._rooms_at(now)
+        )
 
     def take(self, now: float) -> Outgoing | None:
         """What may be sent at `now`, which counts as sent; None where nothing may."""
-        self._played, self._as_of = self._played_at(now), now
+        for loudspeaker, _ in self._rooms_at(now):
+            loudspeaker.wait_at(self._sent, now, self.rate)
         waiting = self._waiting_samples
-        samples = min(int(self._room_at(now) + _ROUNDING), waiting)
+        samples = min(waiting, *(int(room + _ROUNDING) for _, room in self._rooms_at(now)))
         if waiting and samples <= 0:
             return None
         pcm = bytes(self._waiting[: samples * 2])
@@ -101,9 +135,39 @@ class Playout:
         self._text_sent = until
         return Outgoing(pcm, text) if pcm or text else None
 
+    def report(self, samples: float, now: float, *, playing: bool = True) -> None:
+        """The client says at `now` that its loudspeaker has played the first `samples` samples, and whether it goes on.
+
+        From then on the position runs from there. Less than nothing and more than was sent count as none and as all.
+        """
+        position = min(max(0.0, samples), float(self._sent))
+        self._reported = _Loudspeaker(position, now, held=not playing)
+        if position > self._at(self._clock, now):
+            # Its crystal runs faster than ours, or the clock stood still where it did not.
+            self._clock = _Loudspeaker(position, now)
+
+    def resume(self, now: float) -> None:
+        """Sending goes on at `now` after a pause: so does a loudspeaker that was held for it, from where it stood."""
+        if self._reported is not None and self._reported.held_for(now):
+            self._reported = _Loudspeaker(self._reported.position, now)
+            self._clock = _Loudspeaker(self._reported.position, now)
+
+    def lag_s(self, now: float) -> float:
+        """Seconds until a loudspeaker that reports has no more before it than the lead; 0 for one that does not.
+
+        No longer than `MAX_BEHIND_S` after the clock says so, unless it is held.
+        """
+        if self._reported is None:
+            return 0.0
+        ahead = self._sent - self._lead_s * self.rate
+        left_s = (ahead - self._at(self._reported, now)) / self.rate
+        if left_s > 0 and (held_s := self._reported.held_for(now)):
+            return left_s + held_s
+        return max(0.0, min(left_s, (ahead - self._clock.at(now, self.rate)) / self.rate + MAX_BEHIND_S))
+
     def heard_samples(self, now: float) -> int:
         """Samples that the listener has heard at `now`."""
-        return int(self._played_at(now) + _ROUNDING)
+        return int(self._at(self._reported or self._clock, now) + _ROUNDING)
 
     def heard_text(self, now: float) -> str:
         """The text that the listener has heard at `now`, to whole words."""
@@ -117,12 +181,17 @@ class Playout:
     def _waiting_samples(self) -> int:
         return len(self._waiting) // 2
 
-    def _room_at(self, now: float) -> float:
-        """Samples that may be sent at `now`."""
-        return max(1.0, self._lead_s * self.rate) - (self._sent - self._played_at(now))
+    def _rooms_at(self, now: float) -> list[tuple[_Loudspeaker, float]]:
+        """Samples that may be sent at `now` for each loudspeaker's sake: the least of them may be."""
+        lead = max(1.0, self._lead_s * self.rate)
+        rooms = [(self._clock, lead)]
+        if self._reported is not None:
+            rooms.append((self._reported, lead + MAX_BEHIND_S * self.rate))
+        return [(each, ahead - (self._sent - self._at(each, now))) for each, ahead in rooms]
 
-    def _played_at(self, now: float) -> float:
-        return min(float(self._sent), self._played + max(0.0, now - self._as_of) * self.rate)
+    def _at(self, loudspeaker: _Loudspeaker, now: float) -> float:
+        """Where a loudspeaker is at `now`: no further than what was sent."""
+        return min(float(self._sent), loudspeaker.at(now, self.rate))
 
     def _text_at(self, samples: int, *, started: bool) -> int:
         """Where the text is after `samples` samples: to the end of a span that has begun, or in proportion."""

@@ -11,7 +11,14 @@ from voxfleet.llm.v1 import llm_pb2
 
 from chassis.context import CallContext
 from chassis.errors import StageError
-from chassis.metrics import DRAFTS, INTERRUPTIONS, STAGE_LATENCY, TURNS
+from chassis.metrics import (
+    DRAFT_AUDIO_WASTED,
+    DRAFT_TOKENS_WASTED,
+    DRAFTS,
+    INTERRUPTIONS,
+    STAGE_LATENCY,
+    TURNS,
+)
 from services.orchestrator import events
 from services.orchestrator import turn_events as turns
 from services.orchestrator.clients import Stages
@@ -117,11 +124,15 @@ class Replies:
 
     def pause(self, turn: int) -> None:
         """Sends nothing of a reply until `resume`."""
-        self._active[turn].reply.pause()
+        speaking = self._active[turn]
+        speaking.reply.pause()
+        self._emit(events.ReplyPaused(speaking.response_id, speaking.item_id))
 
     def resume(self, turn: int) -> None:
         """Goes on with a paused reply."""
-        self._active[turn].reply.resume()
+        speaking = self._active[turn]
+        speaking.reply.resume(time.monotonic())
+        self._emit(events.ReplyResumed(speaking.response_id, speaking.item_id))
 
     def cancel(self, turn: int, reason: turns.CancelReason, error: StageError | None) -> None:
         """Stops a reply; the conversation keeps what was heard of it."""
@@ -129,6 +140,8 @@ class Replies:
         speaking.task.cancel()
         if not speaking.released:
             DRAFTS.labels("discarded").inc()
+            DRAFT_TOKENS_WASTED.inc(speaking.reply.tokens)
+            DRAFT_AUDIO_WASTED.inc(speaking.reply.waiting_s)
             return
         if reason is turns.CancelReason.INTERRUPTED:
             INTERRUPTIONS.inc()
@@ -191,12 +204,21 @@ class Replies:
                 speaking.cut_to = heard
         return self._conversation.truncate(item_id, heard)
 
+    def report_playout(self, item_id: str, audio_ms: float, *, playing: bool) -> None:
+        """The client's loudspeaker is `audio_ms` into the reply `item_id`. Of a reply that is over it tells nothing."""
+        for speaking in self._active.values():
+            if speaking.released and speaking.item_id == item_id:
+                speaking.reply.report_playout(audio_ms, time.monotonic(), playing=playing)
+
     def spoken_of_late(self) -> str:
         """What the loudspeaker says now or has just said."""
         latest = next(reversed(self._truncatable.values()), None)
         return latest.sent_text if latest is not None else ""
 
     # -- what a reply does ---------------------------------------------------------------------------------------------
+
+    def on_reply_ready(self, turn: int) -> None:
+        self._dispatch(turns.DraftReady(turn))
 
     def on_reply_text(self, turn: int, text: str) -> None:
         speaking = self._active[turn]

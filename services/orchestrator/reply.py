@@ -12,12 +12,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-import grpc
 from voxfleet.llm.v1 import llm_pb2
 from voxfleet.tts.v1 import tts_pb2
 
 from chassis.context import CallContext
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from services.orchestrator.clients import LlmCall, Stages, TtsCall
 from services.orchestrator.languages import reply_language
 from services.orchestrator.marks import Mark, TurnMarks
@@ -49,7 +48,9 @@ class ReplyRequest:
 
 
 class ReplyListener(Protocol):
-    """Who carries the reply to the client. Called in order: text and audio, then one of ended and failed."""
+    """Who carries the reply to the client. Called in order: ready, text and audio, then one of ended and failed."""
+
+    def on_reply_ready(self, turn: int) -> None: ...
 
     def on_reply_text(self, turn: int, text: str) -> None: ...
 
@@ -68,6 +69,7 @@ class Outcome:
     usage: llm_pb2.Usage = field(default_factory=llm_pb2.Usage)
     cut_at_length: bool = False
     written: str = ""
+    deltas: int = 0
 
 
 class Reply:
@@ -92,6 +94,7 @@ class Reply:
         self._playing = asyncio.Event()
         self._playing.set()
         self._voice_done = False
+        self._ready = False
 
     def prefill(self, text: str) -> None:
         """The person has said `text` so far."""
@@ -112,9 +115,15 @@ class Reply:
         """Sends nothing until `resume`."""
         self._playing.clear()
 
-    def resume(self) -> None:
+    def resume(self, now: float) -> None:
         """Goes on where `pause` stopped."""
+        self._playout.resume(now)
         self._playing.set()
+
+    def report_playout(self, audio_ms: float, now: float, *, playing: bool) -> None:
+        """The client's loudspeaker has played `audio_ms` milliseconds, and goes on or stands still."""
+        self._playout.report(audio_ms / 1000 * self._playout.rate, now, playing=playing)
+        self._changed.set()
 
     def heard_text(self, now: float) -> str:
         """What the listener has heard or read of the reply."""
@@ -134,6 +143,17 @@ class Reply:
         """Milliseconds of audio sent so far."""
         return self._playout.sent_samples * 1000 // self._playout.rate
 
+    @property
+    def waiting_s(self) -> float:
+        """Seconds of audio that have been synthesised and not sent."""
+        return self._playout.waiting_s
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the language model has generated; until it has finished, the text deltas received, which are a
+        token each or more."""
+        return self.outcome.usage.output_tokens or self.outcome.deltas
+
     async def run(self, stages: Stages, context: CallContext) -> None:
         """Carries the reply to its end. Errors of a stage after `ask` go to the listener."""
         try:
@@ -146,6 +166,8 @@ class Reply:
         except* StageError as group:
             self._listener.on_reply_failed(self.request.turn, StageError.first_of(group))
         else:
+            # The end of a paused reply would be missed: nobody expects it.
+            await self._playing.wait()
             self._listener.on_reply_ended(self.request.turn)
 
     # -- language model ------------------------------------------------------------------------------------------------
@@ -194,9 +216,11 @@ class Reply:
         while answer is not None:
             match answer.WhichOneof("event"):
                 case "text_delta":
+                    self.outcome.deltas += 1
                     yield answer.text_delta.text
                 case "tool_call":
                     self.outcome.calls.append(answer.tool_call)
+                    self._be_ready()
                 case "finished":
                     self.outcome.usage = answer.finished.usage
                     self.outcome.cut_at_length = answer.finished.reason == llm_pb2.Finished.REASON_LENGTH
@@ -213,10 +237,16 @@ class Reply:
 
     async def _write(self, deltas: AsyncIterator[str]) -> None:
         async for delta in deltas:
+            self._be_ready()
             await self._released.wait()
             self.outcome.written += delta
             self._listener.on_reply_text(self.request.turn, delta)
         await self._released.wait()
+
+    def _be_ready(self) -> None:
+        if not self._ready:
+            self._ready = True
+            self._listener.on_reply_ready(self.request.turn)
 
     # -- voice ---------------------------------------------------------------------------------------------------------
 
@@ -257,6 +287,7 @@ class Reply:
         self.marks.set(Mark.FIRST_AUDIO, time.monotonic())
         while answer is not None:
             self._playout.append(answer.audio.pcm, answer.audio.text_start, answer.audio.text_end)
+            self._be_ready()
             self._changed.set()
             while self._playout.waiting_s > _MAX_WAITING_S:  # noqa: ASYNC110  # it drains with time, not with an event
                 await asyncio.sleep(self._playout.waiting_s - _MAX_WAITING_S)
@@ -271,14 +302,24 @@ class Reply:
             self._changed.clear()
             now = time.monotonic()
             due_s = self._playout.next_due_s(now)
-            if due_s is None:
-                if self._voice_done:
+            if due_s is None and self._voice_done:
+                # A reply can be interrupted for as long as much of it is still to be heard.
+                due_s = self._playout.lag_s(now)
+                if not due_s:
                     return
+            if due_s is None:
                 await self._changed.wait()
             elif due_s > 0:
-                await asyncio.sleep(due_s)
+                await self._changed_within(due_s)
             else:
                 self._send_due(now)
+
+    async def _changed_within(self, seconds: float) -> None:
+        timer = asyncio.get_running_loop().call_later(seconds, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            timer.cancel()
 
     def _send_due(self, now: float) -> None:
         outgoing = self._playout.take(now)
@@ -291,6 +332,4 @@ class Reply:
 
 
 def _too_late(stage: str, what: str, limit_s: float) -> StageError:
-    return StageError(
-        grpc.StatusCode.DEADLINE_EXCEEDED, "TOO_LATE", f"{stage}: no {what} within {limit_s:g} s", stage=stage
-    )
+    return StageError(Code.DEADLINE_EXCEEDED, "TOO_LATE", f"{stage}: no {what} within {limit_s:g} s", stage=stage)

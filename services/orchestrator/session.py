@@ -9,7 +9,7 @@ from voxfleet.stt.v1 import stt_pb2
 from chassis.audio import BYTES_PER_SAMPLE, SAMPLE_RATE
 from chassis.context import CallContext, current
 from chassis.errors import StageError
-from chassis.metrics import FRAMES_DROPPED, SESSIONS, SESSIONS_ACTIVE
+from chassis.metrics import DRAFTS, FRAMES_DROPPED, SESSIONS, SESSIONS_ACTIVE
 from services.orchestrator import events
 from services.orchestrator import turn_events as turns
 from services.orchestrator.clients import Stages
@@ -21,8 +21,9 @@ from services.orchestrator.reply import ReplyRequest
 from services.orchestrator.session_config import ReplyOverrides, SessionConfig, chat_config
 from services.orchestrator.settings import Settings
 from services.orchestrator.tape import Tape
-from services.orchestrator.turn import Mouth, TurnMachine
+from services.orchestrator.turn import Ear, Mouth, TurnMachine
 from services.orchestrator.utterance import Utterance
+from services.orchestrator.vad_input import VadInput
 
 # Events that wait for the client. A client that reads nothing for so long is gone: its session is ended.
 _MAX_EVENTS = 4_096
@@ -65,6 +66,7 @@ class Session:
         self._context = CallContext(session_id=self.id)
         self._machine = TurnMachine(config.turn)
         self._tape = Tape()
+        self._vad_input = VadInput(self._tape, config.noise_reduction)
         self._events: asyncio.Queue[events.Event] = asyncio.Queue(_MAX_EVENTS)
         self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -113,8 +115,11 @@ class Session:
         step = SAMPLE_RATE * BYTES_PER_SAMPLE
         for start in range(0, len(pcm), step):
             await self._wait_for_room()
-            self._tape.write(pcm[start : start + step], time.monotonic())
-            self._dispatch(turns.AudioAdvanced(self._tape.end))
+            piece, now = pcm[start : start + step], time.monotonic()
+            self._tape.write(piece, now)
+            await self._vad_input.write(piece, now)
+            # Silence counts once the VAD could have heard that it was none.
+            self._dispatch(turns.AudioAdvanced(self._vad_input.tape.end))
 
     def commit_audio(self) -> None:
         """The client says that the turn is over."""
@@ -128,7 +133,8 @@ class Session:
         """The client asks for a reply."""
         self._overrides = overrides
         self._dispatch(turns.CreateResponse())
-        self._overrides = ReplyOverrides()
+        if not self._machine.owes_reply:
+            self._overrides = ReplyOverrides()
 
     def cancel_response(self) -> None:
         """The client stops the reply."""
@@ -144,6 +150,13 @@ class Session:
         """Cuts a reply to what its first `audio_ms` ms say. Raises LookupError where it is no reply of late."""
         return self._replies.truncate(item_id, audio_ms)
 
+    def report_playout(self, item_id: str, audio_ms: float, *, playing: bool) -> None:
+        """The client's loudspeaker has played `audio_ms` ms of the reply `item_id`, and goes on or stands still.
+
+        A report on anything but the reply that is being spoken says nothing new and is no error.
+        """
+        self._replies.report_playout(item_id, audio_ms, playing=playing)
+
     def configure(self, config: SessionConfig) -> None:
         """Goes on as `config` says."""
         before = self.config
@@ -154,9 +167,15 @@ class Session:
         for action in self._machine.reconfigure(config.turn):
             self._do(action, now)
         self._schedule()
+        if config.noise_reduction is not before.noise_reduction:
+            listens_anew |= self._vad_input.switch(config.noise_reduction, now)
         if listens_anew and self._detection_task is not None:
             self._detection_task.cancel()
             self._watch_speech()
+            if self._machine.ear is Ear.SPEECH and before.turn.detection and config.turn.detection:
+                # The old stream will not say that this speech stopped; the new one says so where it goes on.
+                end = self._vad_input.tape.end
+                self._dispatch(turns.SpeechStopped(end, end, None))
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -171,7 +190,8 @@ class Session:
     def on_text(self, utterance: int, flush: int, text: str, language: str) -> None:
         if flush == self._speech[utterance].flush:
             self._marks.set(Mark.TRANSCRIPT, time.monotonic())
-        self._dispatch(turns.Transcript(utterance, flush, text, language, self._replies.spoken_of_late()))
+        spoken = self._replies.spoken_of_late()
+        self._dispatch(turns.Transcript(utterance, flush, text, language, spoken, self._may_draft()))
 
     def on_transcription_failed(self, utterance: int, error: StageError) -> None:
         self._on_stage_error(error)
@@ -237,6 +257,8 @@ class Session:
                 self._commit_user(action)
             case turns.StartReply(turn, text, language):
                 self._start_reply(turn, text, language)
+            case turns.SkipDraft():
+                DRAFTS.labels("skipped").inc()
             case turns.ReleaseReply(turn, draft):
                 self._replies.release(turn, draft, self._user_item_id)
                 self._user_item_id = ""
@@ -257,7 +279,9 @@ class Session:
 
     def _watch_speech(self) -> None:
         assert self._tasks is not None
-        self._detection = Detection(self._stages, self._tape, self._context, self._dispatch, self._on_stage_error)
+        self._detection = Detection(
+            self._stages, self._vad_input.tape, self._context, self._dispatch, self._on_stage_error
+        )
         self._detection_task = self._tasks.create_task(
             self._detection.run(self.config.threshold, self.config.vad_silence_ms)
         )
@@ -271,11 +295,16 @@ class Session:
         self._prepare_reply()
 
     def _prepare_reply(self) -> None:
-        """Warms the language model while the person speaks; not beside a reply whose end the history must know."""
+        """Warms the language model while the person speaks; not beside a reply whose end the history must know, nor
+        where others need the room for their answers."""
         assert self._tasks is not None
-        if self.config.turn.create_response and self._machine.mouth is Mouth.SILENT:
+        wanted = self.config.turn.create_response and self._machine.mouth is Mouth.SILENT
+        if wanted and self._stages.has_room("llm"):
             config = chat_config(self.config, ReplyOverrides(), self.conversation.messages())
             self._replies.prepare(config, self._context.for_turn(new_id("turn")), self._tasks)
+
+    def _may_draft(self) -> bool:
+        return self._stages.has_room("llm") and (self.config.modality != "audio" or self._stages.has_room("tts"))
 
     def _transcription_config(self) -> stt_pb2.TranscribeConfig:
         return stt_pb2.TranscribeConfig(
@@ -307,7 +336,8 @@ class Session:
     def _start_reply(self, turn: int, text: str, language: str) -> None:
         assert self._tasks is not None
         self._language = language or self._language
-        self._marks = TurnMarks() if not text else self._marks
+        # A reply to the conversation alone is no part of the turn that somebody may be speaking.
+        marks = self._marks if text else TurnMarks()
         config = chat_config(self.config, self._overrides, self.conversation.messages())
         request = ReplyRequest(
             turn,
@@ -317,7 +347,8 @@ class Session:
             self.config.voice if self._overrides.voice is None else self._overrides.voice,
             self.config.speed if self._overrides.speed is None else self._overrides.speed,
         )
-        self._replies.start(request, config, self._marks, self._context.for_turn(new_id("turn")), self._tasks)
+        self._overrides = ReplyOverrides()
+        self._replies.start(request, config, marks, self._context.for_turn(new_id("turn")), self._tasks)
 
     async def _wait_for_room(self) -> None:
         """Slows down a client that sends faster than it is listened to; not for ever: a stage may be down."""

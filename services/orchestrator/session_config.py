@@ -6,6 +6,7 @@ from typing import Self
 from voxfleet.llm.v1 import llm_pb2
 
 from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
+from services.orchestrator.noise_reduction import NoiseReduction
 from services.orchestrator.reply import Modality
 from services.orchestrator.settings import Settings
 from services.orchestrator.turn_config import TurnConfig
@@ -30,6 +31,7 @@ class SessionConfig:
     tool_choice: llm_pb2.ToolChoice = field(default_factory=llm_pb2.ToolChoice)
     threshold: float | None = None
     stop_silence_ms: int = 200
+    noise_reduction: NoiseReduction | None = None
     turn: TurnConfig = field(default_factory=TurnConfig)
 
     @classmethod

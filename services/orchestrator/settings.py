@@ -42,8 +42,15 @@ class Settings(ServerSettings):
     silence_ms: int = Field(500, ge=0, le=10_000, description="server_vad: silence that ends a turn")
     stop_silence_ms: int = Field(64, ge=32, le=1_000, description="silence after which the text is asked for")
     drafts: bool = Field(True, description="prepare the reply while the silence is still being counted")
+    draft_load_limit: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="share of the LLM's or TTS's limit in use from which on nothing is prepared ahead, no draft and no "
+        "prefill; 0: never is anything, 1: always",
+    )
     partial_interval_ms: int = Field(300, ge=0, description="speech between two partial transcripts; 0: none")
-    playout_lead_ms: int = Field(150, ge=20, le=5_000, description="audio that may be ahead of the listener")
+    playout_lead_ms: int = Field(100, ge=20, le=5_000, description="audio that may be ahead of the listener")
 
     admission_timeout_s: float = Field(3.0, gt=0, description="longest wait for a stage to take a stream")
     transcript_timeout_s: float = Field(15.0, gt=0, description="longest wait for the text of a turn")

@@ -11,8 +11,9 @@ Two small states side by side. The *ear* follows the person, the *mouth* follows
                                                              PAUSED ──something was said──► SILENT
 
 Invariants, which the tests prove: at most one reply at a time; a reply is released only after the turn it answers was
-committed; every utterance and every reply that was started is ended exactly once; while anything is awaited there is a
-`wake_at`, so silence for good is impossible.
+committed; a draft is begun only where there is room for one, and the reply at the commit otherwise; every utterance and
+every reply that was started is ended exactly once; while anything is awaited there is a `wake_at`, so silence for good
+is impossible.
 """
 
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from services.orchestrator.turn_events import (
     CommitUser,
     ContinueUtterance,
     CreateResponse,
+    DraftReady,
     EndTurn,
     Event,
     FinishReply,
@@ -48,6 +50,7 @@ from services.orchestrator.turn_events import (
     ReplyFailed,
     ReportError,
     ResumeReply,
+    SkipDraft,
     SpeechStarted,
     SpeechStopped,
     StartReply,
@@ -93,6 +96,7 @@ class _Utterance:
     end: int = 0
     probability: float | None = None
     silent_since: float = 0.0
+    needed_s: float = 0.0
     deadline_offset: int = 0
     deadline: float = 0.0
     text: str | None = None
@@ -109,11 +113,18 @@ class TurnMachine:
         self._utterance = _Utterance(0, 0)
         self._utterances = 0
         self._turn = 0
+        self._received = 0
+        self._draft_ready = False
         self._buffer_start = 0
         self._confirm_at = 0.0
         self._idle_since: float | None = None
         self._reply_wanted = False
         self._deferred: list[SpeechStarted | SpeechStopped] = []
+
+    @property
+    def owes_reply(self) -> bool:
+        """A reply was asked for that can only begin later."""
+        return self._reply_wanted
 
     @property
     def wake_at(self) -> float | None:
@@ -140,7 +151,10 @@ class TurnMachine:
                 if self._is_current(utterance) and self.mouth is Mouth.PAUSED and is_interruption(text, spoken):
                     self._interrupt(do)
             case Transcript():
-                self._on_transcript(event, do)
+                self._on_transcript(event, now, do)
+            case DraftReady(turn) if turn == self._turn and self.mouth is Mouth.DRAFTING:
+                self._draft_ready = True
+                self._set_deadline(now, do)
             case TranscriptionFailed(utterance):
                 if self._is_current(utterance):
                     self._abandon_utterance(do)
@@ -153,6 +167,7 @@ class TurnMachine:
                     self._announce(do)
                 do(CancelReply(turn, CancelReason.FAILED, error))
                 self._fall_silent(do)
+                self._set_deadline(now, do)
             case Commit(offset):
                 self._on_commit(offset, now, do)
             case Clear(offset):
@@ -183,8 +198,9 @@ class TurnMachine:
     # -- the person ----------------------------------------------------------------------------------------------------
 
     def _on_audio(self, offset: int, now: float, do: Do) -> None:
-        if self.ear is Ear.PAUSE and offset >= self._utterance.deadline_offset:
-            self._end_turn(now, do)
+        self._received = offset
+        if self.ear is Ear.PAUSE:
+            self._end_after_silence(now, do)
         elif self.ear is Ear.QUIET and not self.config.detection and offset > self._buffer_start:
             self._open(self._buffer_start, do)
             self.ear = Ear.SPEECH
@@ -210,24 +226,21 @@ class TurnMachine:
                 self._utterance.probability = probability
                 self._utterance.silent_since = now - (decided_offset - offset) / SAMPLE_RATE
                 self._flush(offset, decided_offset, do)
-                self._await_silence("")
+                self._received = max(self._received, decided_offset)
                 self.ear = Ear.PAUSE
-                if decided_offset >= self._utterance.deadline_offset:
-                    self._end_turn(now, do)
+                self._await_silence("", now, do)
             case _, Ear.ENDING:
                 # Belongs to the turn after the one whose text is still awaited.
                 self._deferred.append(event)
             case _:
                 pass  # half an utterance that a clear or a failure took away
 
-    def _on_transcript(self, event: Transcript, do: Do) -> None:
+    def _on_transcript(self, event: Transcript, now: float, do: Do) -> None:
         utterance = self._utterance
         late = event.flush != utterance.flush or utterance.text is not None or self.ear is Ear.SPEECH
         if late or not self._is_current(event.utterance):
             return
         utterance.text, utterance.language = event.text, event.language
-        if self.ear is Ear.PAUSE and self.config.detection:
-            self._await_silence(event.text)
         if self.mouth is Mouth.PAUSED:
             if not is_interruption(event.text, event.spoken):
                 self._abandon_utterance(do)
@@ -236,8 +249,14 @@ class TurnMachine:
         if self.ear is Ear.ENDING:
             self._commit(do)
         elif self.config.drafts and self.config.create_response and event.text and self.mouth is Mouth.SILENT:
-            self._start_reply(event.text, event.language, do)
-            self.mouth = Mouth.DRAFTING
+            if event.may_draft:
+                self._start_reply(event.text, event.language, do)
+                self.mouth = Mouth.DRAFTING
+                self._draft_ready = False
+            else:
+                do(SkipDraft(utterance.number))
+        if self.ear is Ear.PAUSE and self.config.detection:
+            self._await_silence(event.text, now, do)
 
     def _on_commit(self, offset: int, now: float, do: Do) -> None:
         if self.ear is Ear.QUIET:
@@ -255,12 +274,25 @@ class TurnMachine:
         if self.ear is Ear.PAUSE:
             self._end_turn(now, do)
 
-    def _await_silence(self, text: str) -> None:
-        """Sets when the silence will be long enough, after what was said."""
-        utterance = self._utterance
-        needed_s = self.config.endpointing.needed_silence_s(utterance.probability, text)
+    def _await_silence(self, text: str, now: float, do: Do) -> None:
+        """Sets how long the silence must be, after what was said."""
+        self._utterance.needed_s = self.config.endpointing.needed_silence_s(self._utterance.probability, text)
+        self._set_deadline(now, do)
+
+    def _set_deadline(self, now: float, do: Do) -> None:
+        """Sets when the silence will be long enough; ends the turn where it is already."""
+        if self.ear is not Ear.PAUSE:
+            return
+        utterance, needed_s = self._utterance, self._utterance.needed_s
+        if self.mouth is Mouth.DRAFTING and not self._draft_ready:
+            needed_s = max(needed_s, self.config.endpointing.draft_patience_s)
         utterance.deadline_offset = utterance.end + int(needed_s * SAMPLE_RATE)
         utterance.deadline = utterance.silent_since + needed_s + CLOCK_GRACE_S
+        self._end_after_silence(now, do)
+
+    def _end_after_silence(self, now: float, do: Do) -> None:
+        if self._received >= self._utterance.deadline_offset:
+            self._end_turn(now, do)
 
     def _end_turn(self, now: float, do: Do) -> None:
         do(EndTurn(self._utterance.number, self._utterance.end))
@@ -284,9 +316,12 @@ class TurnMachine:
         if not wanted:
             if draft:
                 self._cancel(CancelReason.DRAFT_DISCARDED, do)
+            if self.mouth is Mouth.SILENT:
+                self._fall_silent(do)
         elif self.mouth in (Mouth.SILENT, Mouth.DRAFTING):
             do(ReleaseReply(self._turn, draft))
             self.mouth = Mouth.SPEAKING
+            self._reply_wanted = False
         else:
             self._reply_wanted = True  # the reply that goes on may not be interrupted; the answer comes after it
 
@@ -302,6 +337,8 @@ class TurnMachine:
         if self.mouth is Mouth.PAUSED:
             do(ResumeReply(self._turn))
             self.mouth = Mouth.SPEAKING
+        elif self.mouth is Mouth.SILENT:
+            self._fall_silent(do)
 
     def _open(self, start: int, do: Do) -> None:
         self._utterances += 1
@@ -335,6 +372,9 @@ class TurnMachine:
                     "conversation_already_has_active_response", "a response is active: cancel it or wait for its end"
                 )
             )
+            return
+        if self.ear is Ear.ENDING:
+            self._reply_wanted = True  # what was said, and is still being written down, belongs to the question
             return
         if self.mouth is Mouth.DRAFTING:
             self._cancel(CancelReason.DRAFT_DISCARDED, do)

@@ -52,13 +52,15 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The answer to flush number `flush` of `utterance`. `spoken` is what the loudspeaker said meanwhile."""
+    """The answer to flush number `flush` of `utterance`. `spoken` is what the loudspeaker said meanwhile, `may_draft`
+    whether the stages have room for a reply that may turn out needless."""
 
     utterance: int
     flush: int
     text: str
     language: str
     spoken: str = ""
+    may_draft: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,13 @@ class TranscriptionFailed:
     """The speech-to-text stage could not transcribe `utterance`."""
 
     utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class DraftReady:
+    """The reply of `turn` could begin to be heard (or read) at once, were it released."""
+
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ Event = (
     | Hypothesis
     | Transcript
     | TranscriptionFailed
+    | DraftReady
     | ReplyEnded
     | ReplyFailed
     | Commit
@@ -198,6 +208,13 @@ class StartReply:
 
 
 @dataclass(frozen=True, slots=True)
+class SkipDraft:
+    """The reply to `utterance` would have been begun here, had there been room for it. It is begun at its commit."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseReply:
     """The reply of `turn` may be heard. `draft` says whether it was prepared before the turn was known to be over."""
 
@@ -260,6 +277,7 @@ Action = (
     | EndTurn
     | CommitUser
     | StartReply
+    | SkipDraft
     | ReleaseReply
     | CancelReply
     | FinishReply

@@ -5,19 +5,19 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-import grpc
 from voxfleet.stt.v1 import stt_pb2
 
 from chassis.audio import SAMPLE_RATE
 from chassis.context import CallContext
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from chassis.formats import fleet_format
 from services.orchestrator.clients import Stages, SttCall
 from services.orchestrator.tape import Tape
 
 log = logging.getLogger(__name__)
 
-_MAX_SEND = SAMPLE_RATE // 2
+# 20 ms: how closely the stage can follow where sound ends, whatever the size of the client's messages.
+_FRAME = SAMPLE_RATE // 50
 # A stage that is restarted is back within this time, or the turn is lost.
 _REOPEN_AFTER_S = (0.2, 0.5, 1.0, 2.0)
 
@@ -40,19 +40,20 @@ class Utterance:
         self._start = start
         self._tape = tape
         self._listener = listener
-        self._limit: int | None = None
+        self._reader = tape.follow(start, _FRAME)
         self._flush = 0
-        self._changed = asyncio.Event()
+        self._moved = asyncio.Event()
 
     def flush(self, flush: int, end: int) -> None:
         """Sends audio up to `end` only, and asks for its text as flush number `flush`."""
-        self._flush, self._limit = flush, end
-        self._changed.set()
+        self._flush = flush
+        self._reader.stop_at(end)
+        self._moved.set()
 
     def resume(self) -> None:
         """Sends the audio after the last flush as well."""
-        self._limit = None
-        self._changed.set()
+        self._reader.go_on()
+        self._moved.set()
 
     async def run(
         self, stages: Stages, context: CallContext, open_call: Callable[[], stt_pb2.TranscribeConfig]
@@ -64,7 +65,7 @@ class Utterance:
                 await self._transcribe(stages, context, open_call())
             except* StageError as group:
                 error = StageError.first_of(group)
-                retry = error.code is grpc.StatusCode.UNAVAILABLE and attempt < len(_REOPEN_AFTER_S)
+                retry = error.code is Code.UNAVAILABLE and attempt < len(_REOPEN_AFTER_S)
                 log.warning("stt lost", extra={"reason": error.reason, "retry": retry})
                 if not retry:
                     self._listener.on_transcription_failed(self.number, error)
@@ -88,24 +89,16 @@ class Utterance:
             feeder.cancel()
 
     async def _feed(self, call: SttCall, config: stt_pb2.TranscribeConfig) -> None:
-        position, flushed = max(self._start, self._tape.start), 0
+        flushed = 0
+        self._reader.seek(max(self._start, self._tape.start))
         config.format.CopyFrom(fleet_format())
-        config.start_offset = position
+        config.start_offset = self._reader.position
         await call.send(stt_pb2.TranscribeRequest(config=config))
-        self._tape.attach(self._changed)
-        try:
-            while True:
-                self._changed.clear()
-                while position < (until := self._until()):
-                    end = min(until, position + _MAX_SEND)
-                    await call.send(stt_pb2.TranscribeRequest(audio=self._tape.read(position, end)))
-                    position = end
-                if self._flush > flushed and self._limit is not None and position >= self._limit:
-                    flushed = self._flush
-                    await call.send(stt_pb2.TranscribeRequest(flush=stt_pb2.Flush(flush_id=flushed)))
-                await self._changed.wait()
-        finally:
-            self._tape.detach(self._changed)
-
-    def _until(self) -> int:
-        return self._tape.end if self._limit is None else min(self._limit, self._tape.end)
+        while True:
+            self._moved.clear()
+            async for pcm in self._reader:
+                await call.send(stt_pb2.TranscribeRequest(audio=pcm))
+            if self._flush > flushed:
+                flushed = self._flush
+                await call.send(stt_pb2.TranscribeRequest(flush=stt_pb2.Flush(flush_id=flushed)))
+            await self._moved.wait()

@@ -10,6 +10,7 @@ from voxfleet.audio.v1 import audio_pb2
 from voxfleet.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from chassis.errors import StageError
+from chassis.grpc_errors import to_status
 from chassis.streams import read_config, read_rest
 from services.tts.engines.base import Engine, Session
 from services.tts.settings import Settings
@@ -56,7 +57,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         try:
             voices = self._engine.voices.of(request.language)
         except StageError as error:
-            await context.abort_with_status(error.to_status())
+            await context.abort_with_status(to_status(error))
             raise
         return tts_pb2.ListVoicesResponse(
             voices=[

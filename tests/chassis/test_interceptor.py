@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 import grpc.aio
@@ -11,8 +11,10 @@ import pytest
 import pytest_asyncio
 from voxfleet.vad.v1.vad_pb2 import DetectRequest, DetectResponse
 
-from chassis.errors import StageError
-from chassis.interceptor import ADMITTED_KEY
+from chassis.errors import Code, StageError
+from chassis.grpc_errors import from_rpc_error
+from chassis.interceptor import ADMITTED_KEY, LOAD_KEY
+from chassis.load import Load
 from chassis.logging import ContextFilter
 from chassis.metrics import ADMISSION_REFUSED, STAGE_ERRORS, STREAMS, STREAMS_ACTIVE
 from tests.support.echo_stage import (
@@ -109,7 +111,7 @@ async def refused(channel: grpc.aio.Channel, *requests: DetectRequest) -> StageE
         await call.write(request)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await rest_of(call)
-    return StageError.from_rpc_error(caught.value, NAME)
+    return from_rpc_error(caught.value, NAME)
 
 
 async def test_an_admitted_stream_is_told_so_before_it_sends_anything(echo: Echo) -> None:
@@ -120,6 +122,29 @@ async def test_an_admitted_stream_is_told_so_before_it_sends_anything(echo: Echo
     call.cancel()
 
 
+async def told_load(channel: grpc.aio.Channel) -> str | bytes:
+    """The load that a stream of its own is told; the stream goes on."""
+    call = open_stream(channel)
+    await call.write(config())
+    async with asyncio.timeout(5):
+        return dict(await call.initial_metadata())[LOAD_KEY]
+
+
+async def test_an_admitted_stream_is_told_how_many_there_are_and_how_many_there_may_be() -> None:
+    settings = Settings(max_streams=8)
+    async with serving(stage(ScriptedEngine.warm(), settings), settings) as channel:
+        assert [await told_load(channel) for _ in range(3)] == ["1/8", "2/8", "3/8"]
+
+
+async def test_of_streams_and_engine_the_one_nearer_to_its_limit_is_told() -> None:
+    settings = Settings(max_streams=8)
+    loads = iter((Load(0, 4), Load(1, 4), Load(6, 4), None))
+    told = replace(stage(ScriptedEngine.warm(), settings), load=lambda: next(loads))
+    async with serving(told, settings) as channel:
+        # Streams alone would be 1/8, 2/8, 3/8 and 4/8.
+        assert [await told_load(channel) for _ in range(4)] == ["1/8", "2/8", "6/4", "4/8"]
+
+
 async def test_one_stream_too_many_is_refused_while_health_reflection_and_the_others_go_on(echo: Echo) -> None:
     admitted = [open_stream(echo.channel) for _ in range(MAX_STREAMS)]
     for call in admitted:
@@ -127,7 +152,7 @@ async def test_one_stream_too_many_is_refused_while_health_reflection_and_the_ot
         await call.initial_metadata()
     before = refusals()
     error = await refused(echo.channel)
-    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
+    assert (error.code, error.reason) == (Code.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
     assert error.message == f"{NAME} serves {MAX_STREAMS} streams"
     assert refusals() == before + 1
     assert active() == MAX_STREAMS
@@ -141,7 +166,7 @@ async def test_one_stream_too_many_is_refused_while_health_reflection_and_the_ot
 async def test_a_refused_field_reaches_the_caller_by_name(echo: Echo) -> None:
     before = errors("INVALID_FIELD")
     error = await refused(echo.channel, config(threshold=0.95))
-    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, "INVALID_FIELD")
     assert (error.field, error.message) == ("threshold", "threshold: expected at most 0.9")
     assert errors("INVALID_FIELD") == before + 1
 
@@ -155,7 +180,7 @@ async def test_an_error_after_some_answers_comes_after_them(echo: Echo) -> None:
     assert first.speech_started.offset == 4
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
-    assert StageError.from_rpc_error(caught.value, NAME).reason == "CONFIG_REPEATED"
+    assert from_rpc_error(caught.value, NAME).reason == "CONFIG_REPEATED"
 
 
 async def test_an_unforeseen_failure_is_logged_here_and_does_not_leak(
@@ -167,8 +192,8 @@ async def test_an_unforeseen_failure_is_logged_here_and_does_not_leak(
     await call.write(DetectRequest(audio=CRASH))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await rest_of(call)
-    error = StageError.from_rpc_error(caught.value, NAME)
-    assert (error.code, error.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    error = from_rpc_error(caught.value, NAME)
+    assert (error.code, error.reason) == (Code.INTERNAL, "INTERNAL")
     assert error.message == f"{NAME} failed; its log says why"
     trailers = caught.value.trailing_metadata() or ()
     assert SECRET not in f"{caught.value.details()} {list(trailers)}"
@@ -183,7 +208,7 @@ async def test_an_oversized_message_ends_its_stream_alone(echo: Echo) -> None:
     bystander = open_stream(echo.channel)
     await bystander.write(config())
     error = await refused(echo.channel, config(), audio(MAX_MESSAGE_BYTES))
-    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED")
+    assert (error.code, error.reason) == (Code.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED")
     assert str(MAX_MESSAGE_BYTES) in error.message
     await bystander.write(audio(3))
     await bystander.done_writing()

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import grpc
 import pytest
 from voxfleet.vad.v1.vad_pb2 import DetectRequest
 
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from chassis.streams import read_config, read_rest, within_idle_limit
 from tests.support.echo_stage import audio, config
 
@@ -41,7 +40,7 @@ async def test_a_stream_without_its_config_is_refused(messages: list[DetectReque
     with pytest.raises(StageError) as refusal:
         await read_config(requests(*messages), NEVER_S)
     error = refusal.value
-    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CONFIG_MISSING")
+    assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, "CONFIG_MISSING")
     assert (error.field, error.message) == ("config", f"config: expected as the first message, got {got}")
 
 
@@ -56,14 +55,14 @@ async def test_a_bad_message_later_is_refused_after_the_good_ones(
     assert await anext(rest) == ("audio", audio(3))
     with pytest.raises(StageError) as refusal:
         await anext(rest)
-    assert (refusal.value.code, refusal.value.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert (refusal.value.code, refusal.value.reason) == (Code.INVALID_ARGUMENT, reason)
     assert refusal.value.field == field
 
 
 async def test_a_stream_that_sends_nothing_is_ended() -> None:
     with pytest.raises(StageError, match=r"sent nothing for 0\.02 s") as refusal:
         await read_config(silence_after(), 0.02)
-    assert (refusal.value.code, refusal.value.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
+    assert (refusal.value.code, refusal.value.reason) == (Code.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
 
 
 async def test_a_stream_that_falls_silent_is_ended_after_what_it_said() -> None:

@@ -5,10 +5,9 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
-import grpc
 import pytest
 
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from chassis.metrics import ENGINE_SECONDS, QUEUE_DEPTH
 from chassis.workers import Workers
 from tests.support.metrics import value_of
@@ -107,7 +106,7 @@ async def test_one_more_than_may_wait_is_refused_and_the_others_are_served(worke
     waiting = [await submit(workers, lambda: "served") for _ in range(2)]
     with pytest.raises(StageError) as refusal:
         await workers.run("job", lambda: "never")
-    assert (refusal.value.code, refusal.value.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+    assert (refusal.value.code, refusal.value.reason) == (Code.RESOURCE_EXHAUSTED, "QUEUE_FULL")
     gate.open()
     assert await asyncio.gather(held, *waiting) == ["through", "served", "served"]
     assert await workers.run("job", lambda: "room again") == "room again"

@@ -19,7 +19,8 @@ from voxfleet.vad.v1 import vad_pb2, vad_pb2_grpc
 
 from chassis.audio import SAMPLE_RATE
 from chassis.errors import StageError
-from chassis.interceptor import ADMITTED_KEY
+from chassis.grpc_errors import to_status
+from chassis.interceptor import ADMITTED_KEY, LOAD_KEY
 from services.orchestrator.settings import Settings
 
 FRAME = 320
@@ -52,6 +53,8 @@ class Script:
     ms_per_character: int = 20
     failures: dict[str, StageError] = field(default_factory=dict)
     """Stages that refuse every stream, with the error."""
+    loads: dict[str, str] = field(default_factory=dict)
+    """What stages say of their load."""
     chats: list[llm_pb2.ChatConfig] = field(default_factory=list)
     """The configs that the language model was given."""
     prefills: list[str] = field(default_factory=list)
@@ -70,8 +73,9 @@ class Script:
 @asynccontextmanager
 async def _stream(script: Script, stage: str, context: Any) -> AsyncIterator[None]:
     if stage in script.failures:
-        await context.abort_with_status(script.failures[stage].to_status())
-    await context.send_initial_metadata(((ADMITTED_KEY, stage),))
+        await context.abort_with_status(to_status(script.failures[stage]))
+    load = ((LOAD_KEY, script.loads[stage]),) if stage in script.loads else ()
+    await context.send_initial_metadata(((ADMITTED_KEY, stage), *load))
     script.streams[stage] += 1
     try:
         yield

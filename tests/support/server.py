@@ -8,6 +8,7 @@ from typing import Any
 import grpc.aio
 
 from chassis.errors import StageError
+from chassis.grpc_errors import from_status
 from chassis.server import Stage, StageServer
 from chassis.settings import StageSettings
 
@@ -27,4 +28,4 @@ async def serving(stage: Stage, settings: StageSettings) -> AsyncIterator[grpc.a
 async def refusal(call: "grpc.aio.StreamStreamCall[Any, Any]") -> StageError:
     """Why a stream was refused that has been sent nothing. (A write that meets the refusal would hide the reason.)"""
     async with asyncio.timeout(10):
-        return StageError.from_status(await call.code(), await call.details(), await call.trailing_metadata(), "stage")
+        return from_status(await call.code(), await call.details(), await call.trailing_metadata(), "stage")

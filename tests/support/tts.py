@@ -10,6 +10,7 @@ from voxfleet.audio.v1.audio_pb2 import AUDIO_ENCODING_PCM_S16LE, AudioFormat
 from voxfleet.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from chassis.errors import StageError
+from chassis.grpc_errors import to_status
 
 # Held for good: whoever frees the last gRPC object of the process joins gRPC's poller thread, which blocks the loop.
 grpc.aio.init_grpc_aio()
@@ -30,7 +31,7 @@ class ScriptedTts(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> AsyncIterator[tts_pb2.SynthesizeResponse]:
         self.requests.append(await anext(request_iterator))
         if self._error is not None:
-            await context.abort_with_status(cast(grpc.Status, self._error.to_status()))
+            await context.abort_with_status(cast(grpc.Status, to_status(self._error)))
         for response in self._responses[:1]:
             yield response
         self.requests.extend([request async for request in request_iterator])

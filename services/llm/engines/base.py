@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from chassis.load import Load
 from services.llm.chat import Chat, Event
 
 
@@ -47,6 +48,10 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Frees everything, also after a `start` that failed. Called once, after the last session was closed."""
+        ...
+
+    def load(self) -> Load | None:
+        """How near the engine is to the most answers that it gives at once; None where that has no limit."""
         ...
 
     async def open(self, chat: Chat, session_id: str) -> Session:

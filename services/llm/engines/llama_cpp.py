@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc
-
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
+from chassis.load import Load
 from chassis.metrics import BATCH_SIZE, ENGINE_SECONDS, QUEUE_DEPTH
 from chassis.weights import open_store
 from services.llm.chat import Chat, Event, Finished, FinishReason, TextDelta, ToolCall
@@ -23,6 +22,8 @@ from services.llm.engines.tool_calls import MalformedCallError, ParsedCall, Tool
 from services.llm.settings import Settings
 
 MODEL_FILE = "model.gguf"
+OPENING_PIECES = 12
+"""Pieces of text, about a token each, that make the first clause of most answers."""
 
 
 class LlamaCppEngine:
@@ -58,6 +59,10 @@ class LlamaCppEngine:
             server, self._server = self._server, None
             await asyncio.to_thread(server.close)
 
+    def load(self) -> Load:
+        """See `Engine.load`."""
+        return self.slots.load
+
     async def open(self, chat: Chat, session_id: str) -> "LlamaCppSession":
         """See `Engine.open`."""
         if chat.tools and not self.server.can_call_tools:
@@ -69,7 +74,7 @@ class LlamaCppEngine:
     def server(self) -> LlamaServer:
         """The loaded model. Raises StageError NOT_READY (UNAVAILABLE) before that."""
         if self._server is None:
-            raise StageError(grpc.StatusCode.UNAVAILABLE, "NOT_READY", "the model is not loaded yet")
+            raise StageError(Code.UNAVAILABLE, "NOT_READY", "the model is not loaded yet")
         return self._server
 
     @property
@@ -140,8 +145,11 @@ class LlamaCppSession:
         BATCH_SIZE.labels("llm").observe(self._engine.slots.busy)
         pieces = self._completion.pieces()
         parser = ToolCallParser([tool.name for tool in self._chat.tools])
-        called = False
+        called, count = False, 0
         async for piece in pieces:
+            count += 1
+            if count == OPENING_PIECES:
+                lease.begun()
             if piece.first:
                 ENGINE_SECONDS.labels("llm", "first_token").observe(time.perf_counter() - started)
             for event in _read(parser, piece):
@@ -203,7 +211,7 @@ def _to_event(part: str | ParsedCall) -> Event:
 
 
 def _bad_call(message: str) -> StageError:
-    return StageError(grpc.StatusCode.INTERNAL, "TOOL_CALL_MALFORMED", message)
+    return StageError(Code.INTERNAL, "TOOL_CALL_MALFORMED", message)
 
 
 async def _run_out(completion: Completion) -> None:

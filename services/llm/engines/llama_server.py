@@ -42,10 +42,11 @@ class LlamaServer:
     """One model, loaded on construction, with `settings.slots` slots. Safe to use from several threads."""
 
     def __init__(self, model: Path, settings: Settings) -> None:
-        # OpenMP's threads spin while they wait for each other. Long spinning starves the other servers of the machine
-        # (two threads got 2 tokens/s instead of 20 on busy cores), none makes every token a third slower on idle ones
-        # (22 tokens/s instead of 33). So they spin briefly, in iterations. Read when the library is loaded.
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+        # OpenMP's threads wait for each other hundreds of times a token. Those that sleep at once make every token a
+        # third slower on idle cores (22 tokens/s instead of 33); those that never sleep starve the other servers. In
+        # between, longer is better: with four people speaking at once a reply began after 1.4 s with 300,000 iterations
+        # and after 2.2 s with 10,000. Read when the library is loaded.
+        os.environ.setdefault("GOMP_SPINCOUNT", "300000")
         import xllamacpp
 
         self._directory = tempfile.TemporaryDirectory(prefix="voxfleet-llm-")

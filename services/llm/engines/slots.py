@@ -2,13 +2,15 @@
 
 A slot keeps the prompt it decoded last, so a session is best served where it was served before. Who asks for a slot
 gets, in this order: the session's own idle slot; nothing yet, if the session's own slot is about to become free; the
-idle slot that was used least recently. Those who wait are served answers first, then by arrival.
+idle slot that was used least recently. Those who wait are served answers first, then by arrival. As long as somebody
+waits for an answer to begin, prefills wait even where a slot is idle: all slots share each step of the model.
 """
 
 from collections.abc import Callable, Hashable
 from enum import IntEnum
 
 from chassis.errors import StageError
+from chassis.load import Load
 
 
 class Priority(IntEnum):
@@ -28,10 +30,15 @@ class Lease:
         self.on_grant = on_grant
         self.slot: int | None = None
         self.ending = False
+        self.urgent = priority is Priority.ANSWER
 
     def end_soon(self) -> None:
         """Says that the slot will be released in a moment: its session then waits for it and takes no other."""
         self.ending = True
+
+    def begun(self) -> None:
+        """Says that enough of the answer is there for it to be heard; from then on prefills run beside it."""
+        self._pool.begun(self)
 
     def release(self) -> None:
         """Gives the slot back, or the place in the queue up. Releasing twice does nothing."""
@@ -59,6 +66,12 @@ class SlotPool:
         """Answers that wait."""
         return sum(lease.priority is Priority.ANSWER for lease in self._queue)
 
+    @property
+    def load(self) -> Load:
+        """Answers that run or wait, of the slots. Prefills are left out: they take a moment, and can be spared."""
+        answers = sum(lease is not None and lease.priority is Priority.ANSWER for lease in self._holders)
+        return Load(answers + self.waiting, len(self._holders))
+
     def request(self, key: Hashable, priority: Priority, on_grant: Callable[[], None]) -> Lease:
         """Asks for a slot for the session `key`. Where the lease has none yet, `on_grant` is called once it has.
 
@@ -72,6 +85,12 @@ class SlotPool:
             self._queue.remove(lease)
             raise StageError.exhausted("SLOTS_EXHAUSTED", f"all slots are busy and {self._max_waiting} answers wait")
         return lease
+
+    def begun(self, lease: Lease) -> None:
+        """See `Lease.begun`."""
+        if lease.urgent:
+            lease.urgent = False
+            self._grant()
 
     def release(self, lease: Lease) -> None:
         """See `Lease.release`."""
@@ -87,8 +106,9 @@ class SlotPool:
                 served.on_grant()
 
     def _next(self) -> Lease | None:
+        urgent = any(lease is not None and lease.urgent for lease in (*self._holders, *self._queue))
         for lease in self._queue:
-            slot = self._pick(lease.key)
+            slot = None if urgent and lease.priority is Priority.PREFILL else self._pick(lease.key)
             if slot is None:
                 continue
             self._queue.remove(lease)

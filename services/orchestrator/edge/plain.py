@@ -1,8 +1,8 @@
 """The plain protocol of `/realtime`: binary PCM16 both ways, JSON text frames for everything else.
 
-Client: binary frames of PCM s16le mono at 16 kHz, any size; text frames `configure`, `text`, `commit`, `clear` and
-`cancel`. Server: binary frames of PCM s16le mono at the rate that `session` declares; text frames for events. Audio
-belongs to the reply that `reply_started` announced last.
+Client: binary frames of PCM s16le mono at 16 kHz, any size; text frames `configure`, `text`, `commit`, `clear`,
+`cancel` and `playout`. Server: binary frames of PCM s16le mono at the rate that `session` declares; text frames for
+events. Audio belongs to the reply that `reply_started` announced last.
 """
 
 import json
@@ -18,7 +18,7 @@ from services.orchestrator import events
 from services.orchestrator.conversation import Item, Role
 from services.orchestrator.edge.connection import Frame
 from services.orchestrator.edge.realtime import updates
-from services.orchestrator.edge.realtime.client_events import MAX_APPEND_BYTES, Model
+from services.orchestrator.edge.realtime.client_events import MAX_APPEND_BYTES, Model, NoiseReductionType
 from services.orchestrator.edge.validation import explain
 from services.orchestrator.edge.voices import VoiceCatalogue
 from services.orchestrator.endpointing import FixedSilence
@@ -40,6 +40,8 @@ class Configure(Model):
     language: str | None = Field(None, pattern="^([a-z]{2,3})?$")
     silence_ms: int | None = Field(None, ge=0, le=10_000)
     detection: bool | None = None
+    noise_reduction: NoiseReductionType | None = None
+    """Null is a wish, too: off."""
 
 
 class Text(Model):
@@ -67,7 +69,16 @@ class Cancel(Model):
     type: Literal["cancel"]
 
 
-Command = Annotated[Configure | Text | Commit | Clear | Cancel, Field(discriminator="type")]
+class Playout(Model):
+    """The loudspeaker has played `audio_ms` ms of the reply `item_id`, and goes on (`playing`) or stands still."""
+
+    type: Literal["playout"]
+    item_id: str = Field(min_length=1, max_length=64)
+    audio_ms: float = Field(ge=0, allow_inf_nan=False)
+    playing: bool = True
+
+
+Command = Annotated[Configure | Text | Commit | Clear | Cancel | Playout, Field(discriminator="type")]
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
@@ -121,6 +132,8 @@ class PlainProtocol:
                 self._session.clear_audio()
             case Cancel():
                 self._session.cancel_response()
+            case Playout(item_id=item_id, audio_ms=audio_ms, playing=playing):
+                self._session.report_playout(item_id, audio_ms, playing=playing)
         return []
 
     async def _configure(self, wish: Configure) -> list[Frame]:
@@ -136,6 +149,8 @@ class PlainProtocol:
             config = replace(config, language=wish.language)
         if wish.detection is not None:
             config = replace(config, turn=replace(config.turn, detection=wish.detection))
+        if "noise_reduction" in wish.model_fields_set:
+            config = replace(config, noise_reduction=wish.noise_reduction)
         if wish.silence_ms is not None:
             endpointing = FixedSilence(wish.silence_ms / 1000)
             config = replace(config, turn=replace(config.turn, endpointing=endpointing))
@@ -159,6 +174,10 @@ class PlainProtocol:
                 return [_frame("reply_text", reply_id=response_id, text=text)]
             case events.ReplyAudio(_, _, pcm, rate):
                 return self._audio(pcm, rate)
+            case events.ReplyPaused(response_id):
+                return [_frame("reply_paused", reply_id=response_id)]
+            case events.ReplyResumed(response_id):
+                return [_frame("reply_resumed", reply_id=response_id)]
             case events.ReplyDone():
                 return self._done(event)
             case events.TurnMeasured(response_id, _, language, draft, marks):

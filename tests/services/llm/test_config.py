@@ -1,11 +1,10 @@
 """From the wire's config to a chat."""
 
-import grpc
 import pytest
 from voxfleet.llm.v1 import llm_pb2
 from voxfleet.llm.v1.llm_pb2 import ChatConfig, Message, Tool, ToolCall, ToolChoice
 
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from services.llm.chat import Chat, Role
 from services.llm.config import parse
 from services.llm.settings import Settings
@@ -116,4 +115,4 @@ def test_the_choice_says_which_tools_are_shown_and_which_required(
 def test_a_bad_field_is_named(config: ChatConfig, field: str) -> None:
     with pytest.raises(StageError) as caught:
         chat(config)
-    assert (caught.value.code, caught.value.field) == (grpc.StatusCode.INVALID_ARGUMENT, field)
+    assert (caught.value.code, caught.value.field) == (Code.INVALID_ARGUMENT, field)

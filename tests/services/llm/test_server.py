@@ -11,7 +11,9 @@ import pytest_asyncio
 from voxfleet.llm.v1 import llm_pb2, llm_pb2_grpc
 from voxfleet.llm.v1.llm_pb2 import ChatRequest, Finished, Message, Tool
 
-from chassis.errors import StageError
+from chassis.errors import Code
+from chassis.grpc_errors import from_rpc_error
+from chassis.interceptor import LOAD_KEY
 from services.llm.engines.llama_cpp import LlamaCppEngine
 from services.llm.settings import Settings
 from services.llm.stage import build
@@ -150,13 +152,30 @@ async def test_a_cancelled_answer_lets_the_next_one_in_at_once(server: Server) -
         assert "Paris" in (await waiting).text
 
 
+async def test_a_stream_is_told_of_the_answers_that_run_and_wait(server: Server) -> None:
+    async def told(call: Call) -> str | bytes:
+        async with asyncio.timeout(5):
+            return dict(await call.initial_metadata())[LOAD_KEY]
+
+    story = await start_story(server)
+    waiting = open_call(server.channel, config(), generate(QUESTION))
+    assert await told(story) == "1/3"  # streams; no slot was in use yet
+    assert await told(waiting) == "1/1"  # slots, which are nearer to their limit
+    while not server.engine.slots.waiting:  # noqa: ASYNC110  # as a client would see it
+        await asyncio.sleep(0.005)
+    warming = open_call(server.channel, config())
+    assert await told(warming) == "2/1"
+    for call in (warming, waiting, story):
+        call.cancel()
+
+
 async def test_answers_beyond_the_queue_are_refused(server: Server) -> None:
     story = await start_story(server)
     waiting = open_call(server.channel, config(), generate(QUESTION))
     while not server.engine.slots.waiting:  # noqa: ASYNC110  # as a client would see it
         await asyncio.sleep(0.005)
     error = await refused(server.channel, config(), generate(QUESTION))
-    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOTS_EXHAUSTED")
+    assert (error.code, error.reason) == (Code.RESOURCE_EXHAUSTED, "SLOTS_EXHAUSTED")
     waiting.cancel()
     story.cancel()
 
@@ -168,7 +187,7 @@ async def test_streams_beyond_the_limit_are_refused(server: Server) -> None:
         await call.write(config())
     await asyncio.sleep(0.1)
     error = await refusal(stub.Chat())
-    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
+    assert (error.code, error.reason) == (Code.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
     for call in calls:
         call.cancel()
     await asyncio.sleep(0.1)
@@ -188,18 +207,18 @@ async def test_messages_out_of_order_are_refused(
     server: Server, requests: tuple[ChatRequest, ...], reason: str
 ) -> None:
     error = await refused(server.channel, *requests)
-    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, reason)
 
 
 async def test_a_bad_field_is_named(server: Server) -> None:
     error = await refused(server.channel, config(temperature=2.5))
-    assert (error.code, error.field) == (grpc.StatusCode.INVALID_ARGUMENT, "temperature")
+    assert (error.code, error.field) == (Code.INVALID_ARGUMENT, "temperature")
     assert "0 to 2, got 2.5" in error.message
 
 
 async def test_tools_are_refused_where_the_model_cannot_call_any(server: Server) -> None:
     error = await refused(server.channel, config(tools=[Tool(name="get_weather")]), generate("Weather?"))
-    assert (error.field, error.code) == ("tools", grpc.StatusCode.INVALID_ARGUMENT)
+    assert (error.field, error.code) == ("tools", Code.INVALID_ARGUMENT)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +237,7 @@ async def test_a_prompt_that_no_trimming_makes_fit_is_refused(
 
 async def test_an_oversized_message_is_refused(server: Server) -> None:
     error = await refused(server.channel, config(), generate("a" * (1 << 17)))
-    assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.code == Code.RESOURCE_EXHAUSTED
 
 
 async def test_a_silent_stream_is_ended(server: Server) -> None:
@@ -227,5 +246,5 @@ async def test_a_silent_stream_is_ended(server: Server) -> None:
     await call.write(config())
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
-    error = StageError.from_rpc_error(caught.value, "llm")
-    assert (error.code, error.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
+    error = from_rpc_error(caught.value, "llm")
+    assert (error.code, error.reason) == (Code.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")

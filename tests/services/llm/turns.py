@@ -12,6 +12,7 @@ from voxfleet.llm.v1.llm_pb2 import ChatConfig, ChatRequest, ChatResponse, Finis
 
 from chassis.context import CallContext
 from chassis.errors import StageError
+from chassis.grpc_errors import from_rpc_error
 
 Call = grpc.aio.StreamStreamCall[ChatRequest, ChatResponse]
 TIMEOUT_S = 60
@@ -79,4 +80,4 @@ async def refused(channel: grpc.aio.Channel, *requests: ChatRequest) -> StageErr
     """The error that the stream ends with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await responses(open_call(channel, *requests))
-    return StageError.from_rpc_error(caught.value, "llm")
+    return from_rpc_error(caught.value, "llm")

@@ -3,19 +3,19 @@
 import asyncio
 import gc
 import weakref
+from dataclasses import replace
 
-import grpc
 from voxfleet.llm.v1 import llm_pb2
 
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from services.orchestrator import events
 from services.orchestrator.conversation import Item, ItemKind, Role
 from services.orchestrator.session_config import ReplyOverrides
 from services.orchestrator.turn_events import CancelReason
 from tests.services.orchestrator.conftest import talking
-from tests.support.scripted import TTS_RATE, Script
+from tests.support.scripted import TTS_RATE, Script, speech
 
-GONE = StageError(grpc.StatusCode.UNAVAILABLE, "GONE", "the stage is gone")
+GONE = StageError(Code.UNAVAILABLE, "GONE", "the stage is gone")
 
 
 async def test_a_spoken_question_is_answered_aloud_and_both_join_the_history() -> None:
@@ -188,6 +188,19 @@ async def test_a_written_question_is_answered() -> None:
     assert script.chats[0].history[0].text == "hello"
 
 
+async def test_a_reply_to_the_conversation_leaves_the_marks_of_the_turn_that_is_being_spoken() -> None:
+    script = Script(replies=["Hello.", "It is noon."])
+    async with talking(script, turn_detection="server_vad", drafts=False) as talk:
+        await talk.say(0.4, then_silence=0.2)  # the text has been asked for, the turn is not over
+        talk.session.create_response(ReplyOverrides(modality="text"))
+        await talk.until(events.ReplyDone)
+        await talk.say(0.0, then_silence=0.5)
+        marks = (await talk.until(events.TurnMeasured)).marks
+    order = ["flush", "transcript", "endpoint", "generate", "audio_sent"]
+    assert [mark for mark in order if mark in marks] == order
+    assert marks["transcript"] < marks["endpoint"] < marks["generate"]
+
+
 async def test_what_one_reply_is_told_does_not_stay_for_the_next() -> None:
     script = Script()
     async with talking(script) as talk:
@@ -197,6 +210,22 @@ async def test_what_one_reply_is_told_does_not_stay_for_the_next() -> None:
         await talk.until(events.ReplyDone, count=2)
     assert (script.chats[0].instructions, script.chats[0].max_output_tokens) == ("be brief", 7)
     assert script.chats[1].instructions != "be brief"
+
+
+async def test_a_reply_that_waits_for_the_text_of_the_turn_keeps_what_it_was_told() -> None:
+    script = Script(text_delay_s=0.2)
+    async with talking(script) as talk:
+        config = talk.session.config
+        talk.session.configure(replace(config, turn=replace(config.turn, detection=False)))
+        await talk.session.append_audio(speech(0.5))
+        talk.session.commit_audio()
+        talk.session.create_response(ReplyOverrides(instructions="be brief", modality="text"))
+        await talk.until(events.ReplyDone)
+        talk.session.create_response(ReplyOverrides(modality="text"))
+        await talk.until(events.ReplyDone, count=2)
+    first, second = script.chats[-2:]
+    assert first.instructions == "be brief" != second.instructions
+    assert [message.text for message in first.history] == ["what time is it"]
 
 
 async def test_a_function_call_joins_the_history_after_the_message() -> None:

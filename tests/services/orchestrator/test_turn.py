@@ -1,5 +1,6 @@
 """Conversations as the turn machine sees them. Times in seconds, offsets in samples at 16 kHz."""
 
+from chassis.errors import Code, StageError
 from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
 from services.orchestrator.turn import Ear, Mouth, TurnMachine
 from services.orchestrator.turn_config import TurnConfig
@@ -17,6 +18,7 @@ from services.orchestrator.turn_events import (
     CommitUser,
     ContinueUtterance,
     CreateResponse,
+    DraftReady,
     EndTurn,
     Event,
     FinishReply,
@@ -26,8 +28,10 @@ from services.orchestrator.turn_events import (
     PauseReply,
     ReleaseReply,
     ReplyEnded,
+    ReplyFailed,
     ReportError,
     ResumeReply,
+    SkipDraft,
     SpeechStarted,
     SpeechStopped,
     StartReply,
@@ -96,11 +100,11 @@ def test_a_pause_shorter_than_the_silence_belongs_to_the_turn() -> None:
 def test_a_question_mark_ends_a_turn_that_sounded_unfinished() -> None:
     talk = Conversation(TurnConfig(endpointing=SemanticEndpointing()))
     talk.at(1.1, SpeechStarted(SECOND))
-    talk.at(2.1, SpeechStopped(2 * SECOND, int(2.1 * SECOND), 0.0))
-    # Unfinished, by the sound of it: 2 s of silence. "Is it?" needs 0.2 s + 1.8 s * (0.7 - 0.6) / 0.7, which is 0.46 s.
-    assert talk.at(2.3, Transcript(1, 1, "is it?", "en")) == []
-    assert talk.at(2.45, AudioAdvanced(int(2.45 * SECOND))) == []
-    assert EndTurn(1, 2 * SECOND) in talk.at(2.47, AudioAdvanced(int(2.47 * SECOND)))
+    talk.at(2.1, SpeechStopped(2 * SECOND, int(2.1 * SECOND), 0.1))
+    # Unfinished, by the sound of it: more than 1 s of silence. With a question to go by, 0.25 s are enough.
+    assert talk.at(2.2, Transcript(1, 1, "is it a lemon?", "en")) == []
+    assert talk.at(2.24, AudioAdvanced(int(2.24 * SECOND))) == []
+    assert EndTurn(1, 2 * SECOND) in talk.at(2.26, AudioAdvanced(int(2.26 * SECOND)))
 
 
 def test_text_that_comes_late_is_waited_for() -> None:
@@ -202,6 +206,42 @@ def test_a_draft_that_is_kept_is_the_reply() -> None:
     assert actions[-1] == ReleaseReply(1, draft=True)
 
 
+def test_where_there_is_no_room_for_a_draft_the_reply_begins_at_the_commit() -> None:
+    talk = Conversation(TurnConfig(drafts=True))
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9))
+    assert talk.at(2.3, Transcript(1, 1, "what time is it", "en", may_draft=False)) == [SkipDraft(1)]
+    assert talk.machine.mouth is Mouth.SILENT
+    assert talk.at(2.5, AudioAdvanced(int(2.5 * SECOND))) == [
+        EndTurn(1, 2 * SECOND),
+        StartReply(1, "what time is it", "en"),
+        CommitUser(1, "what time is it", "en", 2 * SECOND),
+        CloseUtterance(1),
+        ReleaseReply(1, draft=False),
+    ]
+
+
+def test_a_reply_that_the_turn_waits_for_is_begun_with_or_without_room() -> None:
+    talk = Conversation(TurnConfig(drafts=True))
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9))
+    assert talk.at(2.5, AudioAdvanced(int(2.5 * SECOND))) == [EndTurn(1, 2 * SECOND)]
+    actions = talk.at(2.6, Transcript(1, 1, "what time is it", "en", may_draft=False))
+    assert actions[0] == StartReply(1, "what time is it", "en")
+    assert actions[-1] == ReleaseReply(1, draft=False)
+
+
+def test_speech_that_goes_on_after_a_skipped_draft_may_be_drafted_later() -> None:
+    talk = Conversation(TurnConfig(drafts=True))
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), 0.9))
+    talk.at(2.3, Transcript(1, 1, "what time", "en", may_draft=False))
+    assert talk.at(2.4, SpeechStarted(int(2.35 * SECOND))) == [ContinueUtterance(1)]
+    talk.at(3.2, SpeechStopped(3 * SECOND, int(3.2 * SECOND), 0.9))
+    assert talk.at(3.3, Transcript(1, 2, "what time is it", "en")) == [StartReply(1, "what time is it", "en")]
+    assert talk.machine.mouth is Mouth.DRAFTING
+
+
 def test_a_draft_is_thrown_away_when_speech_resumes() -> None:
     talk = Conversation(TurnConfig(drafts=True))
     talk.spoken(1.0, 2.0)
@@ -270,3 +310,86 @@ def test_no_silence_at_all_ends_a_turn_at_once() -> None:
     talk.at(1.1, SpeechStarted(SECOND))
     talk.at(2.2, SpeechStopped(2 * SECOND, int(2.2 * SECOND), None))
     assert talk.machine.ear is Ear.ENDING
+
+
+def drafting() -> Conversation:
+    """Someone has asked a question that is complete; its reply is being drafted."""
+    talk = Conversation(TurnConfig(endpointing=SemanticEndpointing(), drafts=True))
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.1, SpeechStopped(2 * SECOND, int(2.1 * SECOND), 0.95))
+    assert talk.at(2.2, Transcript(1, 1, "What time is it?", "en")) == [StartReply(1, "What time is it?", "en")]
+    return talk
+
+
+def test_a_turn_is_taken_when_the_draft_can_be_heard_and_no_sooner() -> None:
+    talk = drafting()
+    assert talk.at(2.4, AudioAdvanced(int(2.4 * SECOND))) == []
+    actions = talk.at(2.45, DraftReady(1))
+    assert (actions[0], actions[-1]) == (EndTurn(1, 2 * SECOND), ReleaseReply(1, draft=True))
+
+
+def test_a_draft_that_is_ready_early_waits_for_the_silence() -> None:
+    talk = drafting()
+    assert talk.at(2.21, DraftReady(1)) == []
+    assert talk.at(2.24, AudioAdvanced(int(2.24 * SECOND))) == []
+    assert ReleaseReply(1, draft=True) in talk.at(2.26, AudioAdvanced(int(2.26 * SECOND)))
+
+
+def test_speech_that_goes_on_while_the_draft_is_made_is_not_cut_off() -> None:
+    talk = drafting()
+    talk.at(2.4, AudioAdvanced(int(2.4 * SECOND)))
+    assert talk.at(2.5, SpeechStarted(int(2.42 * SECOND))) == [
+        CancelReply(1, CancelReason.DRAFT_DISCARDED),
+        ContinueUtterance(1),
+    ]
+
+
+def test_a_draft_is_not_waited_for_for_long() -> None:
+    talk = drafting()
+    assert talk.at(2.59, AudioAdvanced(int(2.59 * SECOND))) == []
+    assert ReleaseReply(1, draft=True) in talk.at(2.6, AudioAdvanced(int(2.6 * SECOND)))
+
+
+def test_a_draft_that_fails_is_not_waited_for() -> None:
+    talk = drafting()
+    talk.at(2.4, AudioAdvanced(int(2.4 * SECOND)))
+    gone = StageError(Code.UNAVAILABLE, "GONE", "gone")
+    actions = talk.at(2.45, ReplyFailed(1, gone))
+    assert actions[:2] == [CancelReply(1, CancelReason.FAILED, gone), EndTurn(1, 2 * SECOND)]
+    assert actions[-1] == ReleaseReply(2, draft=False)
+
+
+def test_a_fixed_silence_is_what_it_says_whatever_the_draft() -> None:
+    talk = Conversation(TurnConfig(drafts=True))
+    talk.spoken(1.0, 2.0)
+    assert ReleaseReply(1, draft=True) in talk.at(2.5, AudioAdvanced(int(2.5 * SECOND)))
+
+
+def test_text_that_comes_after_the_silence_ends_the_turn_at_once() -> None:
+    talk = Conversation(TurnConfig(endpointing=SemanticEndpointing()))
+    talk.at(1.1, SpeechStarted(SECOND))
+    talk.at(2.1, SpeechStopped(2 * SECOND, int(2.1 * SECOND), 0.95))
+    assert talk.at(2.4, AudioAdvanced(int(2.4 * SECOND))) == []
+    assert EndTurn(1, 2 * SECOND) in talk.at(2.41, Transcript(1, 1, "What time is it?", "en"))
+
+
+def test_push_to_talk_is_answered_with_what_was_said_although_the_text_comes_later() -> None:
+    talk = Conversation(TurnConfig(detection=False))
+    talk.at(1.0, AudioAdvanced(SECOND))
+    talk.at(2.0, Commit(2 * SECOND))
+    assert talk.at(2.0, CreateResponse()) == []
+    assert talk.machine.owes_reply
+    assert talk.at(2.3, Transcript(1, 1, "what time is it", "en")) == [
+        CommitUser(1, "what time is it", "en", 2 * SECOND),
+        CloseUtterance(1),
+        StartReply(1, "", ""),
+        ReleaseReply(1, draft=False),
+    ]
+
+
+def test_a_reply_that_waits_for_a_text_comes_also_where_the_text_does_not() -> None:
+    talk = Conversation(TurnConfig(detection=False))
+    talk.at(1.0, AudioAdvanced(SECOND))
+    talk.at(2.0, Commit(2 * SECOND))
+    talk.at(2.0, CreateResponse())
+    assert talk.at(20.0, Wake())[-1] == ReleaseReply(1, draft=False)

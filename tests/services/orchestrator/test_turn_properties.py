@@ -4,12 +4,12 @@ import copy
 from collections import deque
 from dataclasses import dataclass
 
-import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
+from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
 from services.orchestrator.turn import Ear, Mouth, TurnMachine
 from services.orchestrator.turn_config import TurnConfig
 from services.orchestrator.turn_events import (
@@ -18,6 +18,7 @@ from services.orchestrator.turn_events import (
     Clear,
     Commit,
     CreateResponse,
+    DraftReady,
     Event,
     Hypothesis,
     ReplyEnded,
@@ -30,7 +31,7 @@ from services.orchestrator.turn_events import (
 )
 from tests.services.orchestrator.turn_invariants import Ledger, settle, step
 
-FAULT = StageError(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", "gone")
+FAULT = StageError(Code.UNAVAILABLE, "UNAVAILABLE", "gone")
 TEXTS = ("", "mm-hm", "what is the capital of France")
 
 
@@ -65,12 +66,16 @@ class World:
                 return Wake()
             case ["text", index]:
                 return Transcript(utterance, self.flush, TEXTS[int(index)], "en")
+            case ["busy", index]:
+                return Transcript(utterance, self.flush, TEXTS[int(index)], "en", may_draft=False)
             case ["late"]:
                 return Transcript(utterance, self.flush - 1, "a late answer", "en")
             case ["partial", index]:
                 return Hypothesis(utterance, TEXTS[int(index)])
             case ["lost"]:
                 return TranscriptionFailed(utterance)
+            case ["ready"]:
+                return DraftReady(reply)
             case ["ended"]:
                 return ReplyEnded(reply)
             case ["failed"]:
@@ -87,12 +92,13 @@ class World:
 
 
 KINDS = (
-    *("start", "stop", "audio", "wake", "text:0", "text:1", "text:2", "late", "partial:1", "partial:2"),
-    *("lost", "ended", "failed", "commit", "clear", "create", "cancel"),
+    *("start", "stop", "audio", "wake", "text:0", "text:1", "text:2", "busy:2", "late", "partial:1", "partial:2"),
+    *("lost", "ready", "ended", "failed", "commit", "clear", "create", "cancel"),
 )
 configs = st.builds(
     TurnConfig,
     detection=st.booleans(),
+    endpointing=st.sampled_from((FixedSilence(), SemanticEndpointing())),
     create_response=st.booleans(),
     interrupt_response=st.booleans(),
     drafts=st.booleans(),
@@ -136,10 +142,12 @@ def fingerprint(world: World) -> tuple[object, ...]:
         utterance.text,
         utterance.announced,
         machine._reply_wanted,
+        machine._draft_ready,
         tuple(type(event) for event in machine._deferred[:3]),
         None if machine.wake_at is None else machine.wake_at <= world.now,
         machine.ear is Ear.PAUSE and world.offset >= utterance.deadline_offset,
         world.ledger.committed[-1:] == [world.ledger.reply_text],
+        world.ledger.skipped is not None and world.ledger.skipped == world.ledger.utterance,
     )
 
 
@@ -149,9 +157,12 @@ def fingerprint(world: World) -> tuple[object, ...]:
 def test_every_short_sequence_keeps_the_invariants_and_frees_the_floor(
     drafts: bool, interrupt: bool, detection: bool
 ) -> None:
-    config = TurnConfig(drafts=drafts, interrupt_response=interrupt, detection=detection)
+    config = TurnConfig(
+        endpointing=SemanticEndpointing(), drafts=drafts, interrupt_response=interrupt, detection=detection
+    )
     seen: set[tuple[object, ...]] = set()
     states: set[tuple[Ear, Mouth]] = set()
+    skipped = False
     frontier = deque([(World(TurnMachine(config), Ledger()), 0)])
     while frontier:
         world, depth = frontier.popleft()
@@ -160,6 +171,7 @@ def test_every_short_sequence_keeps_the_invariants_and_frees_the_floor(
             continue
         seen.add(mark)
         states.add((world.machine.ear, world.machine.mouth))
+        skipped = skipped or world.ledger.skipped is not None
         if detection:
             ahead = copy.deepcopy(world)
             settle(ahead.machine, ahead.ledger, ahead.now, ahead.offset)
@@ -172,4 +184,5 @@ def test_every_short_sequence_keeps_the_invariants_and_frees_the_floor(
     # The search is worth something only if it went everywhere.
     assert (Ear.QUIET, Mouth.SPEAKING) in states
     assert ((Ear.PAUSE, Mouth.DRAFTING) in states) == (drafts and detection)
+    assert skipped == (drafts and detection)
     assert ((Ear.SPEECH, Mouth.PAUSED) in states) == (interrupt and detection)

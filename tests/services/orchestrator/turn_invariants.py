@@ -17,8 +17,10 @@ from services.orchestrator.turn_events import (
     ReleaseReply,
     ReplyEnded,
     ResumeReply,
+    SkipDraft,
     SpeechStopped,
     StartReply,
+    Transcript,
     Wake,
 )
 
@@ -33,6 +35,8 @@ class Ledger:
     released: bool = False
     paused: bool = False
     committed: list[str] = field(default_factory=list)
+    skipped: int | None = None
+    """The utterance whose draft was skipped last."""
     opened: int = 0
     closed: int = 0
     started: int = 0
@@ -55,6 +59,10 @@ class Ledger:
                 assert self.reply is None, "one reply at a time"
                 self.reply, self.reply_text, self.started = turn, text, self.started + 1
                 self.released = self.paused = False
+            case SkipDraft(number):
+                assert number == self.utterance, "only the draft of the open utterance is skipped"
+                assert self.reply is None, "a draft is skipped only where none runs"
+                self.skipped = number
             case ReleaseReply(turn):
                 assert turn == self.reply, "only the prepared reply is released"
                 assert not self.released, "a reply is released once"
@@ -91,16 +99,31 @@ class Ledger:
         assert (machine.mouth is Mouth.PAUSED) == (self.reply is not None and self.paused), "a pause is a pause"
         if machine.mouth is Mouth.PAUSED:
             assert machine.ear is not Ear.QUIET, "a reply is paused only while somebody may be speaking"
+        if machine.owes_reply:
+            idle = machine.ear is Ear.QUIET and machine.mouth is Mouth.SILENT
+            assert not idle, "a reply is owed only while something else has to end first"
         if machine.ear in (Ear.PAUSE, Ear.ENDING) or machine.mouth is Mouth.PAUSED:
             assert machine.wake_at is not None, "what is awaited has a limit"
 
 
 def step(machine: TurnMachine, ledger: Ledger, event: Event, now: float) -> list[Action]:
     """One event, with every check."""
+    drafting = machine.mouth is Mouth.DRAFTING
     actions = machine.handle(event, now)
     for action in actions:
         ledger.apply(action)
     ledger.check(machine)
+    if machine.mouth is Mouth.DRAFTING and not drafting:
+        assert isinstance(event, Transcript), "a draft is begun with a text"
+        assert event.may_draft, "a draft is begun only where there is room for it"
+    wanted = machine.config.create_response and machine.config.detection
+    for action in actions:
+        if isinstance(action, SkipDraft):
+            assert isinstance(event, Transcript), "a draft is skipped with a text"
+            assert not event.may_draft, "a draft is skipped only where there is no room for it"
+        if isinstance(action, CommitUser) and action.text and action.utterance == ledger.skipped and wanted:
+            assert ledger.reply is not None, "a reply that was not drafted begins at the commit"
+            assert ledger.released, "a reply that was not drafted begins at the commit"
     return actions
 
 

@@ -15,7 +15,8 @@ from voxfleet.tts.v1 import tts_pb2_grpc
 from voxfleet.tts.v1.tts_pb2 import ListVoicesRequest, SynthesizeRequest, SynthesizeResponse
 
 from chassis.audio import BYTES_PER_SAMPLE
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
+from chassis.grpc_errors import from_rpc_error
 from services.tts.engines.kokoro import VOICES
 from services.tts.settings import Settings
 from services.tts.stage import build
@@ -38,7 +39,7 @@ async def refused(channel: grpc.aio.Channel, requests: Sequence[SynthesizeReques
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await send(channel, requests)
     assert (await speak(channel, "Yes.", language="en")).seconds > 0.2
-    return StageError.from_rpc_error(raised.value, "tts")
+    return from_rpc_error(raised.value, "tts")
 
 
 async def sample(metric: str, **labels: str) -> float:
@@ -191,7 +192,7 @@ async def test_a_bad_request_names_the_field_at_fault(
     channel: grpc.aio.Channel, requests: list[SynthesizeRequest], reason: str, field: str
 ) -> None:
     error = await refused(channel, requests)
-    assert (error.code, error.reason, error.field) == (grpc.StatusCode.INVALID_ARGUMENT, reason, field)
+    assert (error.code, error.reason, error.field) == (Code.INVALID_ARGUMENT, reason, field)
 
 
 async def test_an_unknown_voice_is_answered_with_the_voices_of_the_language(channel: grpc.aio.Channel) -> None:
@@ -206,7 +207,7 @@ async def test_too_much_text_says_how_much_is_allowed(channel: grpc.aio.Channel)
 
 async def test_an_oversized_message_is_refused(channel: grpc.aio.Channel) -> None:
     error = await refused(channel, [config(), text("x" * (2 << 20))])
-    assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.code == Code.RESOURCE_EXHAUSTED
 
 
 async def test_what_was_spoken_before_a_bad_piece_is_heard(channel: grpc.aio.Channel) -> None:
@@ -222,8 +223,8 @@ async def test_a_stream_that_stays_silent_is_ended(small_channel: grpc.aio.Chann
     call = await begin(small_channel, config())
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await collect(call, [])
-    error = StageError.from_rpc_error(raised.value, "tts")
-    assert (error.code, error.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
+    error = from_rpc_error(raised.value, "tts")
+    assert (error.code, error.reason) == (Code.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
     assert (await speak(small_channel, "Yes.")).seconds > 0.2
 
 
@@ -233,7 +234,7 @@ async def test_one_stream_over_the_limit_is_refused(small_channel: grpc.aio.Chan
         await call.read()
     stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(small_channel)
     error = await refusal(stub.Synthesize())
-    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
+    assert (error.code, error.reason) == (Code.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
     for call in busy:
         await call.done_writing()
         assert await call.code() == grpc.StatusCode.OK

@@ -13,8 +13,9 @@ from voxfleet.vad.v1 import vad_pb2_grpc
 from voxfleet.vad.v1.vad_pb2 import DetectConfig, DetectRequest, DetectResponse
 
 from chassis.audio import Float32, float_to_pcm
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from chassis.formats import fleet_format
+from chassis.grpc_errors import from_rpc_error
 from services.vad.engines.silero import FRAME_SAMPLES
 from services.vad.settings import Settings
 from services.vad.stage import build
@@ -75,7 +76,7 @@ async def detect(channel: grpc.aio.Channel, requests: Iterable[DetectRequest]) -
 async def refused(channel: grpc.aio.Channel, requests: Iterable[DetectRequest]) -> StageError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await detect(channel, requests)
-    return StageError.from_rpc_error(caught.value, "vad")
+    return from_rpc_error(caught.value, "vad")
 
 
 def spans(responses: Iterable[DetectResponse]) -> list[tuple[str, int]]:
@@ -194,7 +195,7 @@ async def test_bad_input_is_refused_and_the_server_lives_on(
     channel: grpc.aio.Channel, question: Float32, requests: list[DetectRequest], reason: str, field: str
 ) -> None:
     error = await refused(channel, requests)
-    assert (error.code, error.reason, error.field) == (grpc.StatusCode.INVALID_ARGUMENT, reason, field)
+    assert (error.code, error.reason, error.field) == (Code.INVALID_ARGUMENT, reason, field)
     assert len(await detect(channel, [config(), *audio(question)])) == 2
 
 
@@ -216,7 +217,7 @@ async def test_an_oversized_message_is_refused_and_the_server_lives_on(
     channel: grpc.aio.Channel, question: Float32
 ) -> None:
     error = await refused(channel, [config(), DetectRequest(audio=bytes(20 << 20))])
-    assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.code is Code.RESOURCE_EXHAUSTED
     assert len(await detect(channel, [config(), *audio(question)])) == 2
 
 
@@ -239,8 +240,8 @@ async def test_a_stream_that_falls_silent_is_ended(small_channel: grpc.aio.Chann
     async with asyncio.timeout(10):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await hang(small_channel, opened, requests)
-    error = StageError.from_rpc_error(caught.value, "vad")
-    assert (error.code, error.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
+    error = from_rpc_error(caught.value, "vad")
+    assert (error.code, error.reason) == (Code.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
     assert opened.is_set()
 
 
@@ -256,7 +257,7 @@ async def test_cancelled_streams_leave_room_for_new_ones(
             await asyncio.gather(*(event.wait() for event in opened))
         stub: vad_pb2_grpc.VoiceActivityServiceAsyncStub = vad_pb2_grpc.VoiceActivityServiceStub(small_channel)
         error = await refusal(stub.Detect())
-        assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
+        assert (error.code, error.reason) == (Code.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

@@ -5,7 +5,9 @@ Source: the Realtime API's client events. Fields that voxfleet accepts and does 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+
+from services.orchestrator import noise_reduction
 
 # The largest `audio` of one append, in bytes after decoding.
 MAX_APPEND_BYTES = 15 << 20
@@ -49,12 +51,24 @@ class SemanticVad(Model):
 TurnDetection = Annotated[ServerVad | SemanticVad, Field(discriminator="type")]
 
 
+def _installed(kind: noise_reduction.NoiseReduction) -> noise_reduction.NoiseReduction:
+    if not noise_reduction.available():
+        raise ValueError("expected no noise reduction: this server is installed without it (the extra `noise`)")
+    return kind
+
+
+NoiseReductionType = Annotated[noise_reduction.NoiseReduction, AfterValidator(_installed)]
+
+
+class NoiseReduction(Model):
+    type: NoiseReductionType
+
+
 class AudioInput(Model):
     format: PcmFormat | None = None
     transcription: Transcription | None = None
     turn_detection: TurnDetection | None = None
-    noise_reduction: None = None
-    """Only null: the fleet does not reduce noise."""
+    noise_reduction: NoiseReduction | None = None
 
 
 class AudioOutput(Model):
@@ -209,6 +223,15 @@ class ResponseCancel(Event):
     response_id: str | None = None
 
 
+class PlayoutPosition(Event):
+    """voxfleet's own: the loudspeaker has played `audio_ms` ms of a reply, and goes on (`playing`) or stands still."""
+
+    type: Literal["voxfleet.playout.position"]
+    item_id: str = Field(min_length=1, max_length=64)
+    audio_ms: float = Field(ge=0, allow_inf_nan=False)
+    playing: bool = True
+
+
 ClientEvent = Annotated[
     SessionUpdate
     | AudioAppend
@@ -219,7 +242,8 @@ ClientEvent = Annotated[
     | ItemTruncate
     | ItemDelete
     | ResponseCreate
-    | ResponseCancel,
+    | ResponseCancel
+    | PlayoutPosition,
     Field(discriminator="type"),
 ]
 CLIENT_EVENT: TypeAdapter[ClientEvent] = TypeAdapter(ClientEvent)

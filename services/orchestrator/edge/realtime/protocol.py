@@ -106,6 +106,9 @@ class RealtimeProtocol:
             case client.ResponseCancel():
                 self._session.cancel_response()
                 return []
+            case client.PlayoutPosition():
+                self._session.report_playout(event.item_id, event.audio_ms, playing=event.playing)
+                return []
 
     async def _update(self, body: client.SessionUpdateBody) -> list[Json]:
         config = updates.updated(self._session.config, body)

@@ -59,6 +59,10 @@ class ServerEvents:
                 return self._audio(event)
             case events.ReplyDone():
                 return self._done(event, config)
+            case events.ReplyPaused(response_id, item_id):
+                return self._playout("paused", response_id, item_id)
+            case events.ReplyResumed(response_id, item_id):
+                return self._playout("resumed", response_id, item_id)
             case events.TurnMeasured():
                 return [_marks(event)] if self.extensions else []
             case events.IdleTimeout(item_id, offset_ms):
@@ -154,6 +158,11 @@ class ServerEvents:
             return []
         delta = base64.b64encode(pcm).decode("ascii")
         return [{"type": "response.output_audio.delta", "delta": delta} | _place(response_id, response.item_id)]
+
+    def _playout(self, what: str, response_id: str, item_id: str) -> list[Json]:
+        if not self.extensions:
+            return []
+        return [{"type": f"voxfleet.playout.{what}", "response_id": response_id, "item_id": item_id}]
 
     def _done(self, event: events.ReplyDone, config: SessionConfig) -> list[Json]:
         response = self._responses.pop(event.response_id)

@@ -56,6 +56,9 @@ def updated(config: SessionConfig, body: client.SessionUpdateBody) -> SessionCon
 def _with_input(config: SessionConfig, audio: client.AudioInput) -> SessionConfig:
     if audio.transcription is not None:
         config = replace(config, language=audio.transcription.language or "", hint=audio.transcription.prompt or "")
+    if "noise_reduction" in audio.model_fields_set:
+        reduction = audio.noise_reduction
+        config = replace(config, noise_reduction=None if reduction is None else reduction.type)
     if "turn_detection" not in audio.model_fields_set:
         return config
     if audio.turn_detection is None:

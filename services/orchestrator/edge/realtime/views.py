@@ -55,7 +55,7 @@ def session(session_id: str, config: SessionConfig, *, model: str, transcribe: b
             "input": {
                 "format": PCM_24K,
                 "transcription": transcription if transcribe else None,
-                "noise_reduction": None,
+                "noise_reduction": _noise_reduction(config),
                 "turn_detection": _turn_detection(config),
             },
             "output": {"format": PCM_24K, "voice": config.voice or "auto", "speed": config.speed},
@@ -67,6 +67,10 @@ def session(session_id: str, config: SessionConfig, *, model: str, transcribe: b
         "truncation": "auto",
         "include": None,
     }
+
+
+def _noise_reduction(config: SessionConfig) -> Json | None:
+    return None if config.noise_reduction is None else {"type": config.noise_reduction.value}
 
 
 def _turn_detection(config: SessionConfig) -> Json | None:

@@ -1,9 +1,8 @@
 """Which stream gets which slot."""
 
-import grpc
 import pytest
 
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from services.llm.engines.slots import Lease, Priority, SlotPool
 
 
@@ -69,12 +68,44 @@ def test_answers_are_served_before_prefills_and_then_by_arrival() -> None:
     assert pool.busy == 0
 
 
+def test_a_prefill_waits_until_the_answers_have_begun_although_a_slot_is_idle() -> None:
+    pool = SlotPool(3, 0)
+    answers = [ask(pool, "a"), ask(pool, "b")]
+    prefill = ask(pool, "c", Priority.PREFILL)
+    answers[0].begun()
+    assert prefill.slot is None
+    answers[1].begun()
+    assert prefill.slot == 2
+
+
+def test_a_prefill_does_not_wait_for_an_answer_that_was_given_up() -> None:
+    pool = SlotPool(2, 0)
+    answer = ask(pool, "a")
+    prefill = ask(pool, "b", Priority.PREFILL)
+    answer.release()
+    assert prefill.slot == 1
+
+
+def test_the_load_is_the_answers_that_run_or_wait() -> None:
+    pool = SlotPool(2, 2)
+    assert str(pool.load) == "0/2"
+    first = ask(pool, "a")
+    first.begun()
+    ask(pool, "b", Priority.PREFILL)
+    assert str(pool.load) == "1/2"
+    waiting = [ask(pool, "c"), ask(pool, "d"), ask(pool, "e", Priority.PREFILL)]
+    assert str(pool.load) == "3/2"
+    first.release()
+    assert waiting[0].slot == 0
+    assert str(pool.load) == "2/2"
+
+
 def test_one_answer_too_many_is_refused_and_leaves_nothing_behind() -> None:
     pool = SlotPool(1, 1)
     holder, waiting = ask(pool, "a"), ask(pool, "b")
     with pytest.raises(StageError) as caught:
         ask(pool, "c")
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOTS_EXHAUSTED")
+    assert (caught.value.code, caught.value.reason) == (Code.RESOURCE_EXHAUSTED, "SLOTS_EXHAUSTED")
     waiting.release()
     assert (pool.busy, pool.waiting) == (1, 0)
     holder.release()

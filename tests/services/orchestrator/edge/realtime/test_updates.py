@@ -10,6 +10,7 @@ from voxfleet.llm.v1 import llm_pb2
 from services.orchestrator.edge.realtime import updates
 from services.orchestrator.edge.realtime.client_events import ResponseBody, SessionUpdateBody
 from services.orchestrator.endpointing import Eagerness, FixedSilence, SemanticEndpointing
+from services.orchestrator.noise_reduction import NoiseReduction
 from services.orchestrator.session_config import ReplyOverrides, SessionConfig
 from services.orchestrator.turn_config import TurnConfig
 
@@ -27,6 +28,7 @@ BEFORE = SessionConfig(
     tool_choice=llm_pb2.ToolChoice(mode=llm_pb2.ToolChoice.MODE_NONE),
     threshold=0.7,
     stop_silence_ms=150,
+    noise_reduction=NoiseReduction.FAR_FIELD,
     turn=TurnConfig(
         endpointing=FixedSilence(0.9),
         create_response=False,
@@ -58,7 +60,7 @@ def changes(after: SessionConfig) -> set[str]:
         {"model": "gpt-realtime", "tracing": "auto", "include": [], "truncation": "auto"},
         {"audio": {}},
         {"audio": {"input": {}, "output": {}}},
-        {"audio": {"input": {"format": {"type": "audio/pcm"}, "noise_reduction": None, "transcription": None}}},
+        {"audio": {"input": {"format": {"type": "audio/pcm"}, "transcription": None}}},
         {"instructions": None, "tools": None, "temperature": None},
     ],
 )
@@ -82,6 +84,11 @@ def test_what_is_not_said_stays_as_it_was(session: dict[str, Any]) -> None:
         ({"audio": {"input": {"transcription": {"language": "fr"}}}}, {"language": "fr", "hint": ""}),
         ({"audio": {"input": {"transcription": {"prompt": "Paris"}}}}, {"language": "", "hint": "Paris"}),
         ({"audio": {"input": {"transcription": {"model": "whisper-1"}}}}, {"language": "", "hint": ""}),
+        (
+            {"audio": {"input": {"noise_reduction": {"type": "near_field"}}}},
+            {"noise_reduction": NoiseReduction.NEAR_FIELD},
+        ),
+        ({"audio": {"input": {"noise_reduction": None}}}, {"noise_reduction": None}),
     ],
 )  # fmt: skip
 def test_what_is_said_is_changed_and_nothing_else(session: dict[str, Any], expected: dict[str, Any]) -> None:
