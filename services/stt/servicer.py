@@ -14,6 +14,7 @@ from chassis.errors import StageError
 from chassis.formats import require_fleet_format, require_whole_samples
 from chassis.streams import read_config, read_rest
 from services.stt.engines.base import Engine, Partial, SessionConfig
+from services.stt.pace import PartialPace
 from services.stt.settings import Settings
 from services.stt.utterance import Answer, Asked, Audio, Utterance
 
@@ -31,6 +32,7 @@ class SpeechToTextServicer(stt_pb2_grpc.SpeechToTextServiceServicer):
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
+        self._pace = PartialPace()
 
     async def Transcribe(
         self,
@@ -41,7 +43,7 @@ class SpeechToTextServicer(stt_pb2_grpc.SpeechToTextServiceServicer):
         first = await read_config(request_iterator, self._settings.idle_timeout_s)
         config = first.config
         session = self._engine.open(session_config(config, self._engine.languages))
-        utterance = Utterance(session, ms_to_samples(config.partial_interval_ms))
+        utterance = Utterance(session, ms_to_samples(config.partial_interval_ms), self._pace)
         async with _running(utterance, self._inputs(request_iterator)) as events:
             async for event in events:
                 yield _response(event, config.start_offset)

@@ -53,8 +53,8 @@ class Session(Protocol):
         ...
 
     @property
-    def fades(self) -> bool:
-        """The speaker has just fallen silent: the newest audio has nothing to transcribe."""
+    def transcribed(self) -> int:
+        """Samples, from the first, that the newest transcript covers; 0 where there is none."""
         ...
 
     @property
@@ -80,7 +80,7 @@ class Session(Protocol):
     async def final(self, end: int) -> Transcript:
         """The best text of the first `end` samples, `end` being no less than in calls before.
 
-        Costs nothing where the same audio was transcribed by the call before.
+        Costs nothing where `end` is `transcribed`.
         """
         ...
 

@@ -11,7 +11,6 @@ from chassis.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, Float32, pcm_to_float
 from chassis.errors import StageError
 from chassis.weights import open_store
 from chassis.workers import Workers
-from services.stt.activity import falls_silent
 from services.stt.agreement import Agreement
 from services.stt.alignment import TimedWord
 from services.stt.engines.base import Partial, SessionConfig, Transcript
@@ -26,7 +25,6 @@ T = TypeVar("T")
 MAX_CLIP_SAMPLES = 28 * SAMPLE_RATE
 WARM_UP_TOKENS = 4
 JOBS_A_STREAM = 4
-_FADE_WINDOW = SAMPLE_RATE * BYTES_PER_SAMPLE
 
 
 class Priority(IntEnum):
@@ -156,8 +154,8 @@ class WhisperSession:
         return self.samples - self._settled > WINDOW_SAMPLES
 
     @property
-    def fades(self) -> bool:
-        return falls_silent(pcm_to_float(bytes(self._pending[-_FADE_WINDOW:])))
+    def transcribed(self) -> int:
+        return 0 if self._latest is None else self._latest.end
 
     def accept_audio(self, pcm: bytes) -> None:
         if self.samples + len(pcm) // BYTES_PER_SAMPLE > self._max_samples:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from chassis.audio import Float32
-from services.stt.activity import falls_silent, levels_db, speech_seconds
+from chassis.audio import Float32, float_to_pcm
+from services.stt.activity import SoundTracker, levels_db, speech_seconds
 
 RATE = 16_000
 
@@ -49,12 +49,29 @@ def test_a_whisper_under_the_least_level_is_no_speech() -> None:
     assert speech_seconds(np.concatenate((np.zeros(RATE, np.float32), tone(1, -60)))) == 0
 
 
-def test_silence_after_speech_is_noticed_within_60_ms() -> None:
-    t = np.arange(8_000) / 16_000
-    voice = (0.3 * np.sin(2 * np.pi * 200 * t)).astype(np.float32)
-    quiet = np.zeros(960, np.float32)
-    assert falls_silent(np.concatenate((quiet, quiet, voice, quiet)))
-    assert not falls_silent(np.concatenate((quiet, quiet, voice, quiet[:640])))
-    assert not falls_silent(np.concatenate((quiet, voice)))
-    assert not falls_silent(quiet)
-    assert not falls_silent(voice[:0])
+def track(*parts: Float32, chunk: int = 320) -> int:
+    pcm, tracker = float_to_pcm(np.concatenate(parts)), SoundTracker()
+    for start in range(0, len(pcm), 2 * chunk):
+        tracker.accept(pcm[start : start + 2 * chunk])
+    return tracker.end
+
+
+@pytest.mark.parametrize("chunk", [1, 100, 320, 5000])
+def test_the_newest_sound_is_found_to_a_frame_however_the_audio_comes(chunk: int) -> None:
+    assert track(noise(0.3, -60), tone(0.5, -25), noise(0.2, -60), chunk=chunk) == 12_800
+
+
+def test_quiet_speech_in_loud_noise_is_sound() -> None:
+    speech = tone(0.5, -34.0)
+    background = noise(1.0, -40.0)
+    background[4800 : 4800 + len(speech)] += speech
+    assert track(background) == pytest.approx(12_800, abs=640)
+
+
+def test_steady_noise_and_silence_are_no_sound() -> None:
+    assert track(noise(3, -30)) <= 640
+    assert track(np.zeros(RATE, np.float32)) == 0
+
+
+def test_nothing_tracked_is_no_sound() -> None:
+    assert SoundTracker().end == 0

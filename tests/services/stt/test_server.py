@@ -15,8 +15,9 @@ from voxfleet.stt.v1 import stt_pb2_grpc
 from voxfleet.stt.v1.stt_pb2 import Final, Flush, Partial, TranscribeConfig, TranscribeRequest, TranscribeResponse
 
 from chassis.audio import float_to_pcm
-from chassis.errors import StageError
+from chassis.errors import Code, StageError
 from chassis.formats import fleet_format
+from chassis.grpc_errors import from_rpc_error
 from chassis.metrics import ENGINE_SECONDS, STREAMS_ACTIVE
 from services.stt.agreement import units
 from services.stt.settings import Settings
@@ -69,6 +70,12 @@ def noise(seconds: float, level_db: float) -> bytes:
     return float_to_pcm(samples.astype(np.float32))
 
 
+def audible(pcm: bytes) -> bytes:
+    """Speech without the silence behind it."""
+    loud = np.flatnonzero(np.abs(np.frombuffer(pcm, "<i2")) > 100)
+    return pcm[: 2 * int(loud[-1])]
+
+
 async def transcribe(
     channel: grpc.aio.Channel, requests: Iterable[TranscribeRequest], pause_s: float = 0.0
 ) -> list[TranscribeResponse]:
@@ -91,7 +98,7 @@ async def final(channel: grpc.aio.Channel, pcm: bytes, **fields: object) -> Fina
 async def refused(channel: grpc.aio.Channel, requests: Iterable[TranscribeRequest]) -> StageError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await transcribe(channel, requests)
-    return StageError.from_rpc_error(caught.value, "stt")
+    return from_rpc_error(caught.value, "stt")
 
 
 def words_of(text: str) -> list[str]:
@@ -126,6 +133,28 @@ async def test_the_size_of_the_messages_changes_nothing(channel: grpc.aio.Channe
         (await transcribe(channel, [config(), *audio(pcm, message_ms)]))[0].final.text for message_ms in (10, 10_000)
     ]
     assert texts[0] == texts[1]
+
+
+async def test_the_text_is_there_before_the_question_where_the_speaker_fell_silent(
+    channel: grpc.aio.Channel, speak: Speak
+) -> None:
+    before = jobs("final")
+    spoken = silence(0.3) + audible(speak(QUESTION)) + silence(0.1)
+    stub: stt_pb2_grpc.SpeechToTextServiceAsyncStub = stt_pb2_grpc.SpeechToTextServiceStub(channel)
+    async with asyncio.timeout(60):
+        call = stub.Transcribe()
+        responses = aiter(call)
+        for request in (config(partial_interval_ms=60_000), *audio(spoken, 20)):
+            await call.write(request)
+        looked = await anext(responses)
+        for request in (*audio(silence(0.1), 20), flush(1)):
+            await call.write(request)
+        answer = await anext(responses)
+        await call.done_writing()
+        await anext(responses)
+    assert words_of(looked.partial.unstable) == words_of(answer.final.text) == words_of(QUESTION)
+    assert answer.final.end_offset == len(spoken) // 2 + 1600
+    assert jobs("final") == before
 
 
 async def test_chinese_is_detected_and_written_in_simplified_characters(
@@ -244,7 +273,7 @@ async def test_an_english_model_says_english_and_knows_nothing_else(
 
 async def test_an_unknown_language_is_refused_with_those_there_are(channel: grpc.aio.Channel) -> None:
     error = await refused(channel, [config(language="xx")])
-    assert (error.code, error.field) == (grpc.StatusCode.INVALID_ARGUMENT, "language")
+    assert (error.code, error.field) == (Code.INVALID_ARGUMENT, "language")
     assert " zh" in error.message
     assert " en," in error.message
 
@@ -286,7 +315,7 @@ async def test_bad_input_is_named_and_the_server_lives_on(
     small_channel: grpc.aio.Channel, speak: Speak, requests: list[TranscribeRequest], reason: str, field: str
 ) -> None:
     error = await refused(small_channel, requests)
-    assert (error.code, error.reason, error.field) == (grpc.StatusCode.INVALID_ARGUMENT, reason, field)
+    assert (error.code, error.reason, error.field) == (Code.INVALID_ARGUMENT, reason, field)
     assert words_of((await final(small_channel, speak("Good morning."))).text) == ["good", "morning"]
 
 
@@ -294,7 +323,7 @@ async def test_an_oversized_message_is_refused_and_the_server_lives_on(
     small_channel: grpc.aio.Channel, speak: Speak
 ) -> None:
     error = await refused(small_channel, [config(), TranscribeRequest(audio=bytes(20_000_000))])
-    assert error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.code is Code.RESOURCE_EXHAUSTED
     assert (await final(small_channel, speak("Good morning."))).text
 
 
@@ -305,8 +334,8 @@ async def test_a_stream_that_falls_silent_is_ended(small_channel: grpc.aio.Chann
     async with asyncio.timeout(10):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
-    error = StageError.from_rpc_error(caught.value, "stt")
-    assert (error.code, error.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
+    error = from_rpc_error(caught.value, "stt")
+    assert (error.code, error.reason) == (Code.DEADLINE_EXCEEDED, "IDLE_TIMEOUT")
 
 
 async def test_one_stream_too_many_is_refused_and_cancelled_streams_make_room(
@@ -321,7 +350,7 @@ async def test_one_stream_too_many_is_refused_and_cancelled_streams_make_room(
         assert isinstance(response, TranscribeResponse)
         assert response.partial.end_offset
     error = await refusal(stub.Transcribe())
-    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
+    assert (error.code, error.reason) == (Code.RESOURCE_EXHAUSTED, "STREAMS_EXHAUSTED")
     for call in calls:
         await call.write(TranscribeRequest(audio=speak(QUESTION)[:SECOND]))
         call.cancel()

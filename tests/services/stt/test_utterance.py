@@ -5,13 +5,17 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from chassis.audio import SAMPLE_RATE
 from chassis.errors import StageError
 from services.stt.agreement import Hypothesis
 from services.stt.engines.base import Partial, Transcript
+from services.stt.pace import PartialPace
 from services.stt.utterance import Answer, Asked, Audio, Utterance
+from tests.support.audio import silence, tone
 
-PIECE = Audio(bytes(2 * 1600))
-"""100 ms."""
+QUIET = Audio(silence(0.02, rate=SAMPLE_RATE))
+PIECE = Audio(QUIET.pcm + tone(0.08, rate=SAMPLE_RATE))
+"""100 ms that end with sound."""
 INTERVAL = 3200
 
 
@@ -22,17 +26,13 @@ class ScriptedSession:
         self.samples = 0
         self.calls: list[tuple[str, int]] = []
         self.cancelled = 0
-        self.silent = False
+        self.transcribed = 0
         self.go = asyncio.Event()
         self._overdue_at = overdue_at
 
     @property
     def overdue(self) -> bool:
         return self.samples > self._overdue_at
-
-    @property
-    def fades(self) -> bool:
-        return self.silent
 
     def accept_audio(self, pcm: bytes) -> None:
         if len(pcm) > 100_000:
@@ -51,20 +51,25 @@ class ScriptedSession:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+        self.transcribed = self.samples
         return Partial(Hypothesis("", "text"), self.samples)
 
     async def final(self, end: int) -> Transcript:
         self.calls.append(("final", end))
+        self.transcribed = end
         return Transcript("text", None, (), end)
 
 
 class Conversation:
     """Drives an utterance: `say` hands it an input and lets it do what it can without waiting."""
 
-    def __init__(self, session: ScriptedSession, partial_interval: int = INTERVAL) -> None:
+    def __init__(
+        self, session: ScriptedSession, partial_interval: int = INTERVAL, pace: PartialPace | None = None
+    ) -> None:
         self.events: list[Partial | Answer] = []
         self._inputs: asyncio.Queue[Audio | Asked | None] = asyncio.Queue()
-        self.task = asyncio.create_task(Utterance(session, partial_interval).run(self._read(), self._emit))
+        utterance = Utterance(session, partial_interval, pace or PartialPace())
+        self.task = asyncio.create_task(utterance.run(self._read(), self._emit))
 
     async def say(self, *items: Audio | Asked | None) -> None:
         for item in items:
@@ -99,23 +104,82 @@ async def test_partials_follow_each_other_at_the_interval() -> None:
     await conversation.task
 
 
-async def test_a_speaker_who_falls_silent_is_not_held_up_by_a_partial() -> None:
+async def test_a_speaker_who_falls_silent_is_looked_at_at_once_and_not_again_while_silent() -> None:
     session = ScriptedSession()
     session.go.set()
     conversation = Conversation(session)
-    session.silent = True
-    await conversation.say(*[PIECE] * 4)
-    assert session.calls == []
-    session.silent = False  # and goes on
     await conversation.say(PIECE)
-    assert session.calls == [("partial", 8000)]
-    session.silent = True
-    await conversation.say(*[PIECE] * 3)
-    async with asyncio.timeout(5):
-        while len(session.calls) < 2:  # noqa: ASYNC110 - and one whose question never comes gets it all the same
-            await asyncio.sleep(0.01)
+    await conversation.say(QUIET)
+    assert session.calls == []
+    await conversation.say(QUIET)
+    assert session.calls == [("partial", 2240)]
+    await conversation.say(*[QUIET] * 50)
+    assert session.calls == [("partial", 2240)]
     await conversation.say(None)
     await conversation.task
+
+
+async def test_a_look_answers_the_question_that_comes_after_mere_silence() -> None:
+    session = ScriptedSession()
+    session.go.set()
+    conversation = Conversation(session)
+    await conversation.say(PIECE, QUIET, QUIET)
+    await conversation.say(QUIET, QUIET, Asked(1))
+    assert session.calls == [("partial", 2240), ("final", 2240)]  # the second costs nothing
+    assert ends(conversation.events) == [2240, 2880]
+    await conversation.say(None)
+    await conversation.task
+
+
+async def test_a_question_waits_for_the_look_that_will_answer_it() -> None:
+    session = ScriptedSession()
+    conversation = Conversation(session)
+    await conversation.say(PIECE, QUIET, QUIET)
+    await conversation.say(QUIET, Asked(1))
+    assert session.calls == [("partial", 2240)]
+    session.go.set()
+    await settled()
+    assert session.cancelled == 0
+    (answer,) = conversation.events  # which says all that a partial would
+    assert isinstance(answer, Answer)
+    await conversation.say(None)
+    await conversation.task
+
+
+async def test_what_was_said_after_a_look_is_not_left_out_of_the_answer() -> None:
+    session = ScriptedSession()
+    session.go.set()
+    conversation = Conversation(session)
+    await conversation.say(PIECE, QUIET, QUIET)
+    await conversation.say(Audio(PIECE.pcm[:1600]), QUIET, Asked(1))
+    assert session.calls == [("partial", 2240), ("final", 3360)]
+    await conversation.say(None)
+    await conversation.task
+
+
+async def test_silence_is_not_taken_on_trust_for_long() -> None:
+    session = ScriptedSession()
+    session.go.set()
+    conversation = Conversation(session)
+    await conversation.say(PIECE, QUIET, QUIET)
+    await conversation.say(*[QUIET] * 20, Asked(1))
+    assert session.calls == [("partial", 2240), ("final", 8640)]
+    await conversation.say(None)
+    await conversation.task
+
+
+async def test_partials_become_rarer_the_more_people_speak() -> None:
+    session, pace = ScriptedSession(), PartialPace()
+    session.go.set()
+    conversation = Conversation(session, pace=pace)
+    pace.took(0.1)
+    pace.speakers += 1  # somebody else: two looks of 100 ms may take half of a second's time, one each 400 ms
+    for _ in range(8):
+        await conversation.say(PIECE)
+    assert len(conversation.events) == 2
+    await conversation.say(None)
+    await conversation.task
+    assert pace.speakers == 1
 
 
 async def test_without_an_interval_there_are_no_partials() -> None:
@@ -144,11 +208,11 @@ async def test_a_flush_drops_the_partial_under_way_and_is_answered_with_its_id()
     session = ScriptedSession()
     conversation = Conversation(session)
     await conversation.say(PIECE, PIECE)
-    await conversation.say(Asked(7))
+    await conversation.say(PIECE, Asked(7))
     assert session.cancelled == 1
     (answer,) = conversation.events
     assert isinstance(answer, Answer)
-    assert (answer.flush_id, answer.transcript.end) == (7, 3200)
+    assert (answer.flush_id, answer.transcript.end) == (7, 4800)
     await conversation.say(None)
     await conversation.task
 
