@@ -6,8 +6,17 @@ from types import ModuleType
 
 from rich.console import Console
 
-from client.events import AudioDelta, ErrorEvent, ServerEvent, SpeechStarted
+from client.events import (
+    AudioDelta,
+    ErrorEvent,
+    PlayoutPaused,
+    PlayoutResumed,
+    ResponseDone,
+    ServerEvent,
+    SpeechStarted,
+)
 from client.microphone import BlockQueue, PlaybackBuffer, open_audio
+from client.position_reports import PositionReports
 from client.realtime import ConnectionLostError, RealtimeClient, ask, one_error
 from client.report import TurnView, print_error, print_latency, print_line, print_outcome, summary
 from client.speech import write_wav
@@ -38,13 +47,17 @@ async def talk_freely(client: RealtimeClient, console: Console, sounddevice: Mod
     """
     microphone, playback = BlockQueue(asyncio.get_running_loop()), PlaybackBuffer()
     turns = FreeTurns(console, playback)
+    reports = PositionReports(client, playback.position)
     with one_error():
         async with open_audio(sounddevice, microphone, playback), asyncio.TaskGroup() as group:
             print_line(console, "listening", "until Ctrl-C; headphones keep the replies out of the microphone\n")
             group.create_task(_send(client, microphone))
+            group.create_task(reports.run())
             try:
                 async for event in client:
                     turns.received(event, asyncio.get_running_loop().time())
+                    if isinstance(event, PlayoutPaused | PlayoutResumed):
+                        reports.now()
             finally:
                 turns.close()
             raise ConnectionLostError(f"the server closed the connection ({client.close_reason})")
@@ -71,8 +84,14 @@ class FreeTurns:
                 self._playback.flush()
                 if self._view is None or self._recorder.answer:
                     self._begin()
-            case AudioDelta(pcm=pcm):
-                self._playback.push(pcm)
+            case AudioDelta(pcm=pcm, item_id=item_id):
+                self._playback.push(pcm, item_id)
+            case PlayoutPaused():
+                self._playback.hold()
+            case PlayoutResumed():
+                self._playback.resume()
+            case ResponseDone(status="cancelled"):
+                self._playback.flush()
         self._recorder.received(event, now)
         if self._view is not None:
             self._view.show(event, self._recorder)

@@ -1,8 +1,8 @@
 """Server events of the OpenAI Realtime protocol (GA names) as typed values, read from their JSON.
 
 Only what a voice client acts on has a type of its own; every other event is an `UnknownEvent`.
-Origin: https://platform.openai.com/docs/api-reference/realtime-server-events. `PartialTranscript` and
-`TurnMarks` are voxfleet's own, sent where the connection asked for `?extensions=voxfleet`.
+Origin: https://platform.openai.com/docs/api-reference/realtime-server-events. `PartialTranscript`, `TurnMarks`,
+`PlayoutPaused` and `PlayoutResumed` are voxfleet's own, sent where the connection asked for `?extensions=voxfleet`.
 """
 
 import base64
@@ -94,10 +94,27 @@ class ResponseCreated:
 
 @dataclass(frozen=True, slots=True)
 class AudioDelta:
-    """The next piece of a reply's speech: PCM s16le, 24 kHz, mono."""
+    """The next piece of a reply's speech: PCM s16le, 24 kHz, mono. `item_id` is what it joins the conversation as."""
 
     response_id: str
     pcm: bytes
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutPaused:
+    """Somebody speaks: the loudspeaker is to stand still until the reply is resumed or done. voxfleet's own."""
+
+    response_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutResumed:
+    """Nothing was said: the loudspeaker is to go on where it stood. voxfleet's own."""
+
+    response_id: str
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,14 @@ class ResponseDone:
     status: str
     reason: str
     usage: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRetrieved:
+    """An item of the conversation, as asked for. `text` is what is written in it, spoken or not."""
+
+    item_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +196,12 @@ ServerEvent: TypeAlias = (
     | TranscriptionCompleted
     | ResponseCreated
     | AudioDelta
+    | PlayoutPaused
+    | PlayoutResumed
     | ReplyTranscriptDelta
     | ReplyTranscriptDone
     | ResponseDone
+    | ItemRetrieved
     | ErrorEvent
     | TurnMarks
     | UnknownEvent
@@ -211,6 +239,12 @@ class _Fields:
     def optional_mapping(self, name: str) -> "_Fields":
         return _Fields({}, f"{self._path}.{name}") if self.values.get(name) is None else self.mapping(name)
 
+    def mappings(self, name: str) -> "list[_Fields]":
+        values = self.values.get(name)
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise self._wrong(name, "an array of objects")
+        return [_Fields(cast(JsonObject, value), f"{self._path}.{name}[{at}]") for at, value in enumerate(values)]
+
     def pcm(self, name: str) -> bytes:
         try:
             pcm = base64.b64decode(self.text(name), validate=True)
@@ -231,6 +265,12 @@ def _response_done(event: _Fields) -> ResponseDone:
     reason = failure.optional_text("message") or failure.optional_text("code") or details.optional_text("reason")
     usage = response.optional_mapping("usage").values
     return ResponseDone(response.text("id"), response.text("status"), reason or "", usage)
+
+
+def _item_retrieved(event: _Fields) -> ItemRetrieved:
+    item = event.mapping("item")
+    parts = [part.optional_text("transcript") or part.optional_text("text") or "" for part in item.mappings("content")]
+    return ItemRetrieved(item.text("id"), " ".join(filter(None, parts)))
 
 
 def _error(event: _Fields) -> ErrorEvent:
@@ -272,7 +312,9 @@ _READERS: Mapping[str, Callable[[_Fields], ServerEvent]] = {
         event.text("item_id"), event.text("transcript")
     ),
     "response.created": lambda event: ResponseCreated(event.mapping("response").text("id")),
-    "response.output_audio.delta": lambda event: AudioDelta(event.text("response_id"), event.pcm("delta")),
+    "response.output_audio.delta": lambda event: AudioDelta(
+        event.text("response_id"), event.pcm("delta"), event.optional_text("item_id") or ""
+    ),
     "response.output_audio_transcript.delta": lambda event: ReplyTranscriptDelta(
         event.text("response_id"), event.text("delta")
     ),
@@ -280,11 +322,14 @@ _READERS: Mapping[str, Callable[[_Fields], ServerEvent]] = {
         event.text("response_id"), event.text("transcript")
     ),
     "response.done": _response_done,
+    "conversation.item.retrieved": _item_retrieved,
     "error": _error,
     "voxfleet.transcript.partial": lambda event: PartialTranscript(
         event.text("item_id"), event.text("stable"), event.text("unstable")
     ),
     "voxfleet.turn.marks": _turn_marks,
+    "voxfleet.playout.paused": lambda event: PlayoutPaused(event.text("response_id"), event.text("item_id")),
+    "voxfleet.playout.resumed": lambda event: PlayoutResumed(event.text("response_id"), event.text("item_id")),
 }
 
 

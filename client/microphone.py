@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from types import ModuleType
 
+from client.loudspeaker import Position
 from client.realtime import BLOCK_BYTES
 from client.speech import SpeechError
 from client.turns import BYTES_PER_SECOND, SAMPLE_RATE
@@ -35,29 +36,67 @@ class PlaybackBuffer:
     """What waits to be played, filled by the event loop, emptied by the audio thread, at most 60 s long."""
 
     def __init__(self) -> None:
-        self._waiting = bytearray()
+        self._waiting: deque[tuple[str, bytes]] = deque()
+        self._waiting_bytes = 0
         self._lock = threading.Lock()
+        self._held = False
+        self._item_id = ""
+        self._pulled_bytes = 0  # of that item
+        self.latency_s = 0.0
+        """Time from `pull` to the air, as the device has it."""
         self.dropped_bytes = 0
         """What did not fit and was never heard."""
 
-    def push(self, pcm: bytes) -> None:
-        """Appends audio; what is over 60 s is dropped and counted."""
+    def push(self, pcm: bytes, item_id: str = "") -> None:
+        """Appends audio of an item; what is over 60 s is dropped and counted."""
         with self._lock:
-            room = _MAX_PLAYBACK_BYTES - len(self._waiting)
-            self._waiting += pcm[:room]
-            self.dropped_bytes += max(0, len(pcm) - room)
+            kept = pcm[: _MAX_PLAYBACK_BYTES - self._waiting_bytes]
+            if kept:
+                self._waiting.append((item_id, kept))
+            self._waiting_bytes += len(kept)
+            self.dropped_bytes += len(pcm) - len(kept)
 
     def pull(self, size: int) -> bytes:
-        """The next `size` bytes, silence where there are none."""
+        """The next `size` bytes, silence where there are none or all is held."""
+        pcm = bytearray()
         with self._lock:
-            pcm = bytes(self._waiting[:size])
-            del self._waiting[:size]
-        return pcm.ljust(size, b"\0")
+            while self._waiting and len(pcm) < size and not self._held:
+                item_id, waiting = self._waiting.popleft()
+                taken = waiting[: size - len(pcm)]
+                if len(taken) < len(waiting):
+                    self._waiting.appendleft((item_id, waiting[len(taken) :]))
+                if item_id != self._item_id:
+                    self._item_id, self._pulled_bytes = item_id, 0
+                pcm += taken
+                self._pulled_bytes += len(taken)
+                self._waiting_bytes -= len(taken)
+        return bytes(pcm.ljust(size, b"\0"))
 
     def flush(self) -> None:
-        """Forgets all that was not yet played."""
+        """Forgets all that was not yet played, and holds nothing any more."""
         with self._lock:
             self._waiting.clear()
+            self._waiting_bytes = 0
+            self._held = False
+
+    def hold(self) -> None:
+        """Silence until `resume` or `flush`."""
+        with self._lock:
+            self._held = True
+
+    def resume(self) -> None:
+        """Goes on where it was held."""
+        with self._lock:
+            self._held = False
+
+    def position(self) -> Position | None:
+        """How much of the item that is played can have been heard; None where nothing waits."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            item_id, _ = self._waiting[0]
+            pulled_s = self._pulled_bytes / BYTES_PER_SECOND if item_id == self._item_id else 0.0
+            return Position(item_id, max(0.0, pulled_s - self.latency_s) * 1000, playing=not self._held)
 
 
 class BlockQueue:
@@ -104,7 +143,8 @@ async def open_audio(sounddevice: ModuleType, microphone: BlockQueue, playback: 
 
     def open_devices(devices: ExitStack) -> None:
         devices.enter_context(sounddevice.RawInputStream(callback=record, **form))
-        devices.enter_context(sounddevice.RawOutputStream(callback=play, **form))
+        output = devices.enter_context(sounddevice.RawOutputStream(callback=play, **form))
+        playback.latency_s = output.latency
 
     devices = ExitStack()
     try:

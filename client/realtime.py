@@ -20,13 +20,16 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidH
 
 from client.events import (
     ErrorEvent,
+    PartialTranscript,
     ProtocolError,
     RealtimeError,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
+    TurnMarks,
     parse_event,
 )
+from client.loudspeaker import Position
 from client.turns import SAMPLE_RATE, Turn, TurnRecorder
 
 DEFAULT_URL = "ws://localhost:8000/v1/realtime"
@@ -77,6 +80,8 @@ class RealtimeClient:
         self._event_ids = itertools.count(1)
         self.session: Mapping[str, object] = {}
         """The session's configuration as the server last told it."""
+        self.extended = False
+        """Whether the server has sent an event of voxfleet's own, so that it takes such events too."""
 
     @classmethod
     @asynccontextmanager
@@ -131,6 +136,16 @@ class RealtimeClient:
             raise ValueError(f"pcm: expected whole samples of 2 bytes, got {len(pcm)} bytes")
         await self.send("input_audio_buffer.append", audio=base64.b64encode(pcm).decode("ascii"))
 
+    async def report_playout(self, position: Position) -> None:
+        """Tells how far the loudspeaker has played; a server that does not know the event is not bothered with it."""
+        if self.extended:
+            await self.send(
+                "voxfleet.playout.position",
+                item_id=position.item_id,
+                audio_ms=round(position.audio_ms, 1),
+                playing=position.playing,
+            )
+
     async def update(
         self,
         *,
@@ -176,11 +191,13 @@ class RealtimeClient:
         if self._backlog:
             return self._backlog.popleft()
         try:
-            return parse_event(await self._connection.recv())
+            event = parse_event(await self._connection.recv())
         except ConnectionClosedOK as closed:
             raise StopAsyncIteration from closed
         except ConnectionClosed as closed:
             raise _lost(closed) from closed
+        self.extended = self.extended or isinstance(event, PartialTranscript | TurnMarks)
+        return event
 
     @property
     def close_reason(self) -> str:

@@ -15,7 +15,7 @@ from voxfleet.audio.v1 import audio_pb2
 from voxfleet.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from chassis.audio import Float32, float_to_pcm, pcm_to_float, resample
-from chassis.errors import StageError
+from chassis.grpc_errors import from_rpc_error
 from client.turns import SAMPLE_RATE
 
 TTS_TARGET = "127.0.0.1:8004"
@@ -91,7 +91,7 @@ async def synthesise(
             raise SpeechError(
                 f"the text-to-speech stage at {target} does not answer; is the fleet up? make run"
             ) from error
-        raise SpeechError(f"text-to-speech: {StageError.from_rpc_error(error, 'tts').message}") from error
+        raise SpeechError(f"text-to-speech: {from_rpc_error(error, 'tts').message}") from error
     except TimeoutError as error:
         raise SpeechError(f"the text-to-speech stage at {target} was not done within {timeout_s:g} s") from error
     if not pcm:

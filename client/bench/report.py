@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from client.bench.idle import IdleCost
+from client.bench.interruptions import BargeIn
 from client.bench.soak import Sampling, Soak
-from client.bench.statistics import Run, Summary
+from client.bench.statistics import Run, Spread, Summary
 
 WIDTH = 100
 UNKNOWN = "—"
@@ -24,6 +25,14 @@ SHOWN_MARKS = {
     "audio_sent": "sent",
 }
 """Marks that have a column, and its head."""
+BARGE_IN_TIMES = {
+    "told": "told",
+    "last_received": "last",
+    "received": "after",
+    "silent": "silent",
+    "unstopped": "dry",
+}
+"""Times of `BargeIn` and the heads of their columns."""
 LATE_SHARE = 0.01
 """Share of late audio from which on the figures say as much about this machine as about the server."""
 
@@ -98,6 +107,38 @@ def soak_table(soak: Soak) -> RenderableType:
     table.add_row("open files", *(_change(first, last, name, "open_files") for name in names))
     failed = f"{len(soak.failures)} turns failed, the first: {soak.failures[0]}" if soak.failures else "No turn failed."
     return titled("Memory over the turns", table, failed)
+
+
+def barge_in_tables(found: Sequence[BargeIn]) -> list[RenderableType]:
+    """How soon it was silent, and what the history keeps, for each kind of client."""
+    times = new_table("", *BARGE_IN_TIMES.values(), "recog-\nnised")
+    words = new_table("", "exact", "within\n1 word", "mean", "max", "raw\nwithin 1", "raw\nmean", "raw\nmax", "edits")
+    for each in found:
+        spreads = (getattr(each, name) for name in BARGE_IN_TIMES)
+        times.add_row(each.listener.value, *map(_three, spreads), f"{each.recognised}/{each.attempts}")
+        if (summary := each.words) is not None:
+            shares = (f"{count}/{summary.count}" for count in (summary.exact, summary.within_one))
+            raw = (f"{summary.raw_within_one}/{summary.count}", f"{summary.raw_mean:.2f}", str(summary.raw_max))
+            words.add_row(
+                each.listener.value, *shares, f"{summary.mean:.2f}", str(summary.max), *raw, f"{summary.edits_mean:.2f}"
+            )
+    failed = [f"{each.listener.value}: {failure}" for each in found for failure in each.failures]
+    return [
+        titled(
+            "Interruptions, ms after the first audible sample of the speech: p50/p90/max",
+            times,
+            "Told: to hold or to stop. Last: arrival of the last audio. After: audio that arrived after the start of "
+            "the speech. Silent: the last sample was played by a loudspeaker that does as it is told; dry: by one that "
+            "plays all it gets.",
+        ),
+        titled(
+            "Words in the history against words heard",
+            words,
+            "Heard: the beginning of the sent text that fits best to what a recogniser understands of the played "
+            "audio; raw: the words that it understands, edits: their distance to the history.",
+        ),
+        *([Text("\n".join(failed), "yellow")] if failed else []),
+    ]
 
 
 def turns_json(runs: Sequence[Run], summaries: Sequence[Summary], settings: Mapping[str, object]) -> dict[str, object]:
@@ -193,6 +234,10 @@ def _warnings(summaries: Sequence[Summary]) -> list[str]:
 def _change(first: Sampling, last: Sampling, name: str, field: str) -> str:
     before, after = (getattr(each.processes.get(name), field, None) for each in (first, last))
     return f"{UNKNOWN if before is None else before} → {UNKNOWN if after is None else after}"
+
+
+def _three(spread: Spread | None) -> str:
+    return UNKNOWN if spread is None else f"{spread.p50:.0f}/{spread.p90:.0f}/{spread.max:.0f}"
 
 
 def _number(value: float | None) -> str:

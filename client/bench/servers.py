@@ -37,6 +37,7 @@ class Server:
     pids: Callable[[], Mapping[str, int]] = dict
     """Its processes by name, as far as they are known; they change when one is restarted."""
     tts_target: str | None = None
+    stt_target: str | None = None
 
     async def sample(self) -> dict[str, ProcessSample]:
         """What its processes cost until now."""
@@ -90,7 +91,7 @@ def _server(name: str, supervisor: Supervisor) -> Server:
     def pids() -> dict[str, int]:
         return {each: managed.pid for each, managed in supervisor.processes.items() if managed.pid is not None}
 
-    return Server(name, f"ws://{targets[ORCHESTRATOR]}/v1/realtime", pids, targets["tts"])
+    return Server(name, f"ws://{targets[ORCHESTRATOR]}/v1/realtime", pids, targets["tts"], targets["stt"])
 
 
 def only_trouble(log: LogSink) -> LogSink:

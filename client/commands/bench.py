@@ -1,10 +1,10 @@
-"""`voxfleet bench`: whole conversations in real time, idle sessions, and a long soak."""
+"""`voxfleet bench`: whole conversations in real time, interruptions, idle sessions, and a long soak."""
 
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -13,7 +13,9 @@ from rich.text import Text
 
 from chassis.weights import WeightsError
 from client.bench import report
+from client.bench.barge_in import INTERRUPTIONS, OPENINGS, BargeInPlan, measure_barge_in
 from client.bench.idle import IdleCost, measure_idle
+from client.bench.interruptions import Interruption, Listener, match_words, summarize_barge_in
 from client.bench.picture import page
 from client.bench.questions import QUESTIONS, Question, read_folder, read_texts, speak_all
 from client.bench.rounds import Round, Rounds, measure
@@ -23,6 +25,7 @@ from client.bench.soak import Soak, measure_soak
 from client.bench.statistics import Run, merged, summarize
 from client.commands.up import pull_missing
 from client.events import RealtimeError
+from client.hearing import STT_TARGET, transcribe
 from client.plan import FleetPlan
 from client.processes import LogLine
 from client.realtime import DEFAULT_URL, RealtimeClient
@@ -32,7 +35,9 @@ from client.supervisor import FleetError
 Fleets: TypeAlias = Sequence[tuple[Variant, FleetPlan]]
 """Fleets to start; none where the server is already up."""
 
-app = typer.Typer(help="Measure conversations, idle sessions and memory.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Measure conversations, interruptions, idle sessions and memory.", no_args_is_help=True, add_completion=False
+)
 
 Url = Annotated[
     str | None,
@@ -112,6 +117,63 @@ def turns(
     _save(json_file, json.dumps(report.turns_json(runs, summaries, settings), indent=1, ensure_ascii=False))
     _save(picture, page(runs, summaries, report.machine()))
     if not any(summary.voice_to_voice for summary in summaries):
+        raise typer.Exit(1)
+
+
+@app.command()
+def barge_in(
+    interruptions: Annotated[int, typer.Option(min=1, help="Interruptions by each kind of client.")] = 20,
+    client: Annotated[
+        list[Listener] | None,
+        typer.Option(help="What the client does when it is interrupted. Repeatable; otherwise reporting and plain."),
+    ] = None,
+    delay: Annotated[float, typer.Option(min=0, max=900, help="Delay of the client's loudspeaker, in ms.")] = 0,
+    url: Url = None,
+    no_fleet: NoFleet = False,
+    language: Annotated[str | None, typer.Option(metavar="xx", help="Tell the server the language of speech.")] = None,
+    voice: Annotated[str | None, typer.Option(metavar="NAME", help="Voice of the replies.")] = None,
+    stall: Annotated[float, typer.Option(min=0.1, help="Seconds after which what is awaited has failed.")] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed interrupts with the same words at the same times.")] = 1,
+    api_key: ApiKey = None,
+    tts: Tts = TTS_TARGET,
+    stt: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="With --url: the speech-to-text stage that says what was heard.")
+    ] = STT_TARGET,
+    json_file: JsonFile = None,
+) -> None:
+    """Long replies interrupted at random times: when it is silent, and whether the history holds what was heard."""
+    listeners = client or [Listener.REPORTING, Listener.PLAIN]
+    connection = Connection(url or DEFAULT_URL, api_key, language, voice, stall_s=stall)
+
+    async def work(fleets: Fleets) -> list[Interruption]:
+        async with AsyncExitStack() as stack:
+            (server,) = await _servers(stack, fleets, connection, tts, {})
+            spoken = await speak_all([*OPENINGS, *INTERRUPTIONS], target=server.tts_target or tts)
+            found = []
+            for listener in listeners:
+                _say(f"{listener.value}: {interruptions} interruptions")
+                found += await measure_barge_in(
+                    replace(connection, url=server.url),
+                    BargeInPlan(listener, interruptions, delay / 1000, seed),
+                    spoken[: len(OPENINGS)],
+                    spoken[len(OPENINGS) :],
+                    lambda pcm: transcribe(pcm, language=language or "en", target=server.stt_target or stt),
+                    on_interruption=_show_interruption,
+                )
+            return found
+
+    with _errors():
+        fleets = [] if url or no_fleet else _fleets([Variant(OWN_FLEET, {})], 1)
+        found = asyncio.run(work(fleets))
+    summaries = summarize_barge_in(found)
+    console = report.make_console()
+    for part in report.barge_in_tables(summaries):
+        console.print(part)
+        console.print()
+    every = [asdict(each) | {"words": (words := match_words(each)) and asdict(words)} for each in found]
+    result = {"machine": report.machine(), "summaries": [asdict(each) for each in summaries], "interruptions": every}
+    _save(json_file, json.dumps(result, indent=1, ensure_ascii=False, default=lambda listener: listener.value))
+    if not any(summary.recognised for summary in summaries):
         raise typer.Exit(1)
 
 
@@ -285,6 +347,14 @@ def _show_turn(turn: TurnResult) -> None:
     heard = f"{turn.voice_to_voice_ms:.0f} ms" if turn.voice_to_voice_ms is not None else "not heard"
     notes = [note for note, holds in (("warm-up", turn.warm_up), ("cut off", turn.cut_off)) if holds]
     _say("  " + ", ".join([f"session {turn.session + 1}", heard, *notes, *([turn.failure] if turn.failure else [])]))
+
+
+def _show_interruption(each: Interruption) -> None:
+    if each.failure is not None:
+        _say(f"  {each.failure}")
+        return
+    caught = "silent" if each.recognised else "not recognised, silent"
+    _say(f"  after {each.at_ms / 1000:.1f} s: {caught} after {each.silent_ms:.0f} ms, kept “{each.history or ''}”")
 
 
 def _trouble(line: LogLine) -> None:

@@ -6,6 +6,9 @@ import pytest
 from client.events import (
     AudioDelta,
     ErrorEvent,
+    ItemRetrieved,
+    PlayoutPaused,
+    PlayoutResumed,
     ProtocolError,
     ResponseDone,
     SpeechStarted,
@@ -22,7 +25,7 @@ def event(kind: str, **fields: object) -> str:
 def test_audio_is_decoded() -> None:
     delta = base64.b64encode(b"\x01\x00\x02\x00").decode()
     message = event("response.output_audio.delta", response_id="r", item_id="i", delta=delta)
-    assert parse_event(message) == AudioDelta("r", b"\x01\x00\x02\x00")
+    assert parse_event(message) == AudioDelta("r", b"\x01\x00\x02\x00", "i")
 
 
 def test_speech_started_has_its_place_on_the_timeline() -> None:
@@ -93,3 +96,28 @@ def test_an_event_of_another_type_is_kept_as_it_is() -> None:
 def test_a_malformed_message_is_an_error_that_names_the_field(message: str | bytes, complaint: str) -> None:
     with pytest.raises(ProtocolError, match=complaint.replace("[", r"\[")):
         parse_event(message)
+
+
+def test_a_pause_names_the_reply_that_is_held() -> None:
+    place = {"response_id": "r", "item_id": "i"}
+    assert parse_event(event("voxfleet.playout.paused", **place)) == PlayoutPaused("r", "i")
+    assert parse_event(event("voxfleet.playout.resumed", **place)) == PlayoutResumed("r", "i")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "output_audio", "transcript": "It is Paris."}], "It is Paris."),
+        ([{"type": "output_text", "text": "It is"}, {"type": "output_text", "text": "Paris."}], "It is Paris."),
+        ([{"type": "output_audio", "transcript": None}], ""),
+        ([], ""),
+    ],
+)
+def test_a_retrieved_item_holds_its_words_spoken_or_written(content: list[dict[str, object]], text: str) -> None:
+    message = event("conversation.item.retrieved", item={"id": "i", "type": "message", "content": content})
+    assert parse_event(message) == ItemRetrieved("i", text)
+
+
+def test_a_retrieved_item_without_content_is_named() -> None:
+    with pytest.raises(ProtocolError, match=r"item\.content: expected an array of objects"):
+        parse_event(event("conversation.item.retrieved", item={"id": "i", "content": "text"}))

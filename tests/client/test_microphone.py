@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from client.loudspeaker import Position
 from client.microphone import BlockQueue, PlaybackBuffer, load_sounddevice
 from client.speech import SpeechError
 
@@ -53,6 +54,40 @@ def test_playback_holds_a_minute_and_counts_what_is_over() -> None:
     assert playback.dropped_bytes == 20
     playback.pull(minute - 10)
     assert playback.pull(12) == b"\1" * 10 + b"\0\0"
+
+
+def test_held_playback_is_silent_and_goes_on_with_the_next_sample() -> None:
+    playback = PlaybackBuffer()
+    playback.push(b"\1\2\3\4")
+    assert playback.pull(2) == b"\1\2"
+    playback.hold()
+    assert playback.pull(2) == b"\0\0"
+    playback.resume()
+    assert playback.pull(2) == b"\3\4"
+    playback.hold()
+    playback.flush()
+    playback.push(b"\5\6")
+    assert playback.pull(2) == b"\5\6"
+
+
+def test_the_position_is_what_can_have_been_heard_of_the_item_that_is_played() -> None:
+    playback = PlaybackBuffer()
+    assert playback.position() is None
+    playback.push(bytes(4_800), "item_1")  # 100 ms
+    playback.push(bytes(4_800), "item_2")
+    assert playback.position() == Position("item_1", 0.0, playing=True)
+    playback.pull(2_400)
+    assert playback.position() == Position("item_1", 50.0, playing=True)
+    playback.latency_s = 0.025
+    assert playback.position() == Position("item_1", 25.0, playing=True)
+    playback.pull(2_400)
+    assert playback.position() == Position("item_2", 0.0, playing=True)
+    playback.pull(2_400)
+    playback.hold()
+    assert playback.position() == Position("item_2", 25.0, playing=False)
+    playback.resume()
+    playback.pull(2_400)
+    assert playback.position() is None
 
 
 async def test_blocks_come_in_order_from_another_thread() -> None:

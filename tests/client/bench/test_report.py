@@ -4,8 +4,18 @@ import json
 from rich.console import Console, RenderableType
 
 from client.bench.idle import IdleCost
+from client.bench.interruptions import Interruption, Listener, summarize_barge_in
 from client.bench.processes import ProcessSample
-from client.bench.report import WIDTH, idle_table, make_console, soak_row, soak_table, turn_tables, turns_json
+from client.bench.report import (
+    WIDTH,
+    barge_in_tables,
+    idle_table,
+    make_console,
+    soak_row,
+    soak_table,
+    turn_tables,
+    turns_json,
+)
 from client.bench.soak import Sampling, Soak
 from client.bench.statistics import Run, summarize
 from client.turns import Gap
@@ -83,6 +93,32 @@ def test_the_json_holds_the_figures_and_every_turn() -> None:
     assert found["summaries"][0]["voice_to_voice"]["p50"] == 500
     assert [each["voice_to_voice_ms"] for each in found["runs"][0]["turns"]] == [400, 600]
     assert found["machine"]["cores"] >= 1
+
+
+def interruption(listener: Listener, history: str = "one two", **changes: float) -> Interruption:
+    times = {"silent_ms": 1_100.0, "unstopped_ms": 1_200.0, "told_ms": 1_000.0, "last_received_ms": 1_050.0} | changes
+    return Interruption(
+        listener,
+        recognised=True,
+        sent="one two three",
+        history=history,
+        heard="one two",
+        **times,  # type: ignore[arg-type]
+    )
+
+
+def test_interruptions_are_told_by_the_kind_of_client() -> None:
+    lost = Interruption(Listener.PLAIN, failure="the connection was lost")
+    plain = [interruption(Listener.PLAIN, silent_ms=1_300), interruption(Listener.PLAIN, "one two three"), lost]
+    text = printed(*barge_in_tables(summarize_barge_in([interruption(Listener.REPORTING), *plain])))
+    times = ["1000/1000/1000", "1050/1050/1050", "0/0/0", "1100/1100/1100", "1200/1200/1200", "1/1"]
+    assert row(text, "reporting") == times
+    assert row(text, "plain")[3:] == ["1200/1280/1300", "1200/1200/1200", "2/3"]
+    assert row(text, "reporting", 1) == ["1/1", "1/1", "0.00", "0", "1/1", "0.00", "0", "0.00"]
+    assert row(text, "plain", 1) == ["1/2", "2/2", "0.50", "1", "2/2", "0.50", "1", "0.50"]
+    assert "plain: the connection was lost" in text
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert "…" not in text
 
 
 def test_idle_costs_are_per_session_beside_the_empty_fleet() -> None:

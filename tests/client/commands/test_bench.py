@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from client.bench import script as script_module
 from client.commands.bench import app
 from client.speech import write_wav
 from tests.support.audio import tone
+from tests.support.edge import serving_edge
 from tests.support.realtime import Peer, scripted_server
+from tests.support.scripted import Script, scripted_fleet
 from tests.support.tts import ScriptedTts, serving_tts, speech
 
 
@@ -92,7 +95,7 @@ async def test_status_is_1_where_nothing_was_heard(recordings: Path) -> None:
 
 
 async def test_a_server_that_is_down_is_one_error() -> None:
-    for command in ("turns", "idle", "soak"):
+    for command in ("turns", "idle", "soak", "barge-in"):
         result = await bench(command, "--url", "ws://127.0.0.1:1/v1/realtime")
         assert result.exit_code == 1
         assert "voxfleet bench: no Realtime server at ws://127.0.0.1:1" in result.output
@@ -134,6 +137,45 @@ async def test_another_server_is_soaked_with_written_questions(tmp_path: Path) -
     found = json.loads(await asyncio.to_thread(out.read_text))
     assert found["failures"] == []
     assert [each["turns"] for each in found["samplings"]] == [0, 4]
+
+
+async def test_a_fleets_replies_are_interrupted_and_what_was_heard_is_looked_up(tmp_path: Path) -> None:
+    script = Script(texts=["no wait stop it"], replies=[" ".join(["word"] * 90)], ms_per_character=10)
+    out = tmp_path / "barge.json"
+    # A process of its own: gRPC serves one event loop of a process only.
+    run = "import client.bench.barge_in as b; b.AT_S = (0.1, 0.4); from client.commands.bench import app; app()"
+    async with scripted_fleet(script) as settings, serving_edge(settings) as address:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", run, "barge-in", "--url", f"ws://{address}/v1/realtime"),
+            *("--tts", settings.tts_target, "--stt", settings.stt_target),
+            *("--interruptions", "1", "--client", "reporting", "--json", str(out)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert "Words in the history against words heard" in output.decode()
+    found = json.loads(await asyncio.to_thread(out.read_text))
+    (summary,) = found["summaries"]
+    assert (summary["listener"], summary["attempts"], summary["recognised"]) == ("reporting", 1, 1)
+    assert found["interruptions"][0]["history"].startswith("word")
+    assert found["interruptions"][0]["words"]["kept"] >= 1
+
+
+async def test_status_is_1_where_no_interruption_was_recognised() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await peer.send("session.updated", session={})
+        with suppress(ConnectionClosed):
+            while True:
+                await peer.receive()
+
+    servicer = ScriptedTts(speech(tone(0.2), 24_000))
+    async with scripted_server(script) as url, serving_tts(servicer) as tts:
+        result = await bench("barge-in", "--url", url, "--tts", tts, "--interruptions", "1", "--stall", "0.1")
+    assert result.exit_code == 1
+    assert "reporting: no reply within 0.1 s" in result.output
+    assert "plain: no reply within 0.1 s" in result.output
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How soon a turn is taken, and how often too soon: `python -m tests.bench.endpointing`."""
