@@ -94,11 +94,22 @@ class Fleet:
             self._ready.set()
 
 
+_ORCHESTRATOR = {
+    # Greedy: the model says much the same in every run.
+    "TEMPERATURE": "0",
+    # Tests are about what happens, not about when: a busy machine may take its time.
+    "TRANSCRIPT_TIMEOUT_S": "60",
+    "FIRST_TOKEN_TIMEOUT_S": "60",
+    "FIRST_AUDIO_TIMEOUT_S": "60",
+    "LLM_DEADLINE_S": "300",
+}
+
+
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
     """The fleet of the whole test session."""
-    # Greedy, so that the model says the same in every run.
-    running = Fleet(local_fleet(any_port=True, env={"orchestrator": {"VOXFLEET_ORCHESTRATOR_TEMPERATURE": "0"}}))
+    settings = {f"VOXFLEET_ORCHESTRATOR_{name}": value for name, value in _ORCHESTRATOR.items()}
+    running = Fleet(local_fleet(any_port=True, env={"orchestrator": settings}))
     running.start()
     yield running
     running.stop()
