@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Protocol, cast, runtime_checkable
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from chassis.settings import ServerSettings
 from client.plan import FleetPlan, ProcessPlan
@@ -44,6 +44,15 @@ class Prompting(Protocol):
     """Settings that hold the system prompt of a session whose client names none."""
 
     instructions: str
+
+
+class Guarded(Protocol):
+    """Settings of a server whose clients may need a key."""
+
+    @property
+    def keys(self) -> tuple[SecretStr, ...]:
+        """Every key that clients may use."""
+        ...
 
 
 class ListeningSettings(Protocol):
@@ -110,6 +119,12 @@ def local_fleet(
             )
         )
     return FleetPlan(tuple(plans), url, tuple(dict.fromkeys(models)))
+
+
+def own_key() -> str | None:
+    """A key of the orchestrator that this environment describes; None where it has none. Raises BadSettingsError."""
+    keys = cast("Guarded", read_settings(ORCHESTRATOR, {})).keys
+    return keys[0].get_secret_value() if keys else None
 
 
 def read_settings(name: str, env: Mapping[str, str]) -> ServerSettings:

@@ -16,7 +16,7 @@ from client.commands.up import pull_missing
 from client.dialogue import hold_turn
 from client.events import RealtimeError
 from client.fleet_view import FleetView
-from client.local import ORCHESTRATOR, local_fleet
+from client.local import ORCHESTRATOR, local_fleet, own_key
 from client.plan import FleetPlan, ProcessPlan
 from client.probes import Readiness
 from client.processes import SUPERVISOR, LogLine
@@ -136,7 +136,8 @@ async def _serve(fleet: Supervisor) -> None:
 async def _converse(console: Console, plan: FleetPlan, question: str, out: Path) -> bool:
     targets = {process.name: process.claims[0].target for process in plan.processes}
     pcm = await synthesise(question, target=targets["tts"])
-    async with RealtimeClient.connect(f"ws://{targets[ORCHESTRATOR]}/v1/realtime") as client:
+    url = f"ws://{targets[ORCHESTRATOR]}/v1/realtime"
+    async with RealtimeClient.connect(url, api_key=own_key()) as client:
         return await hold_turn(client, console, asked=question, pcm=pcm, out=out / "reply.wav")
 
 

@@ -2,10 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import Port, ServerSettings
+from services.orchestrator.edge.auth.client_secrets import LONGEST_S, SHORTEST_S
+from services.orchestrator.edge.auth.keys import ApiKeys, ApiKeysFile, SigningKey
+from services.orchestrator.edge.auth.origins import AllowedOrigins, is_loopback
 from services.orchestrator.endpointing import Eagerness
 
 INSTRUCTIONS = (
@@ -28,7 +31,34 @@ class Settings(ServerSettings):
 
     max_sessions: int = Field(64, ge=1, description="sessions served at once; one more is refused")
     max_message_bytes: int = Field(16 << 20, ge=1 << 12, description="largest WebSocket message accepted, in bytes")
+    max_requests: int = Field(
+        32, ge=1, description="requests and sockets of one stage alone served at once; one more is refused"
+    )
+    max_upload_bytes: int = Field(
+        25 << 20, ge=1 << 12, description="largest HTTP body accepted, in bytes; JSON is 1 MB at most"
+    )
+    max_file_s: float = Field(
+        300.0, gt=0, description="longest audio file transcribed, in seconds; no more than the STT's longest utterance"
+    )
+    file_timeout_s: float = Field(120.0, gt=0, description="longest the transcription of a file may take")
     session_idle_timeout_s: float = Field(300.0, gt=0, description="seconds a client may send nothing")
+
+    api_keys: ApiKeys = Field("", validate_default=True, description="API keys that clients may use, comma-separated")
+    api_keys_file: ApiKeysFile = Field("", validate_default=True, description="file with more API keys, one a line")
+    auth: Literal["auto", "on", "off"] = Field(
+        "auto",
+        validate_default=True,
+        description="whether clients need a key: on, off, or auto, which is off only on loopback and without keys",
+    )
+    secret_key: SigningKey | None = Field(
+        None, description="what client secrets are signed with, the same for all replicas; default: from the API keys"
+    )
+    client_secret_max_ttl_s: int = Field(
+        LONGEST_S, ge=SHORTEST_S, le=LONGEST_S, description="longest that a client secret may be valid, in seconds"
+    )
+    allowed_origins: AllowedOrigins = Field(
+        "", validate_default=True, description="origins of pages that may connect beside the server's own; * for any"
+    )
 
     instructions: str = Field(INSTRUCTIONS, description="what the language model is told when the client says nothing")
     voice: str = Field("", description="voice of the replies; empty: the default of the reply's language")
@@ -59,3 +89,38 @@ class Settings(ServerSettings):
     first_audio_timeout_s: float = Field(10.0, gt=0, description="longest wait for the first audio of a clause")
     tts_deadline_s: float = Field(300.0, gt=0, description="longest a reply's audio may take, playback included")
     health_timeout_s: float = Field(1.0, gt=0, description="longest wait for a stage's health in /readyz")
+
+    @field_validator("auth")
+    @classmethod
+    def _has_keys_where_needed(cls, auth: str, info: ValidationInfo) -> str:
+        # A field that is wrong itself is not there, and told of by itself.
+        given = info.data
+        if auth == "off" or not {"host", "api_keys", "api_keys_file"} <= given.keys():
+            return auth
+        if given["api_keys"] or given["api_keys_file"] or (auth == "auto" and is_loopback(given["host"])):
+            return auth
+        reason = f"others can reach the server at {given['host']}" if auth == "auto" else "it is on"
+        raise ValueError(
+            f"expected API keys, because {reason}: set VOXFLEET_ORCHESTRATOR_API_KEYS or "
+            "VOXFLEET_ORCHESTRATOR_API_KEYS_FILE, or VOXFLEET_ORCHESTRATOR_AUTH=off to serve anybody"
+        )
+
+    @property
+    def keys(self) -> tuple[SecretStr, ...]:
+        """Every API key that clients may use."""
+        return self.api_keys + self.api_keys_file
+
+    @property
+    def listens_locally(self) -> bool:
+        """Whether only this machine itself can reach the server."""
+        return is_loopback(self.host)
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether clients need a key."""
+        return self.auth == "on" or (self.auth == "auto" and (bool(self.keys) or not self.listens_locally))
+
+    @property
+    def shares_secrets(self) -> bool:
+        """Whether another replica with the same settings takes this one's client secrets."""
+        return self.secret_key is not None or bool(self.keys)

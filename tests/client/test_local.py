@@ -1,6 +1,6 @@
 import pytest
 
-from client.local import BadSettingsError, local_fleet
+from client.local import BadSettingsError, local_fleet, own_key
 from client.plan import FleetPlan, ProcessPlan
 from client.probes import GrpcHealth, HttpReady
 
@@ -105,3 +105,9 @@ def test_an_unknown_service_lists_the_services() -> None:
 def test_an_empty_choice_is_an_error() -> None:
     with pytest.raises(BadSettingsError, match="no service is named"):
         local_fleet([])
+
+
+def test_the_key_of_the_own_orchestrator_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own_key() is None
+    monkeypatch.setenv("VOXFLEET_ORCHESTRATOR_API_KEYS", "first-key-of-two-0123,second-key-of-two-0123")
+    assert own_key() == "first-key-of-two-0123"

@@ -7,9 +7,14 @@ from fastapi import FastAPI, WebSocket
 
 from services.orchestrator.clients import Stages
 from services.orchestrator.edge import status
+from services.orchestrator.edge.auth import routes as auth
+from services.orchestrator.edge.auth.middleware import protect
 from services.orchestrator.edge.connection import Connections
 from services.orchestrator.edge.plain import PlainProtocol
+from services.orchestrator.edge.realtime.beta import Beta, is_wanted
+from services.orchestrator.edge.realtime.dialect import Dialect, GeneralAvailability
 from services.orchestrator.edge.realtime.protocol import RealtimeProtocol
+from services.orchestrator.edge.single.routes import single_stage_routes
 from services.orchestrator.edge.voices import VoiceCatalogue
 from services.orchestrator.settings import Settings
 
@@ -27,19 +32,31 @@ def create_app(settings: Settings) -> FastAPI:
         await stages.close()
 
     app = FastAPI(title="voxfleet", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    protect(app, settings)
     app.include_router(status.router)
+    app.include_router(auth.router)
+    app.router.routes.extend(single_stage_routes(settings))
 
-    @app.websocket("/v1/realtime")
-    async def realtime(socket: WebSocket, model: str = "voxfleet", extensions: str = "") -> None:
+    async def converse(socket: WebSocket, dialect: Dialect, model: str, extensions: str) -> None:
         connections: Connections = app.state.connections
         subprotocol = "realtime" if "realtime" in socket.scope["subprotocols"] else None
         await connections.serve(
             socket,
             lambda session: RealtimeProtocol(
-                session, app.state.voices, model=model, extensions="voxfleet" in extensions.split(",")
+                session, app.state.voices, dialect, model=model, extensions="voxfleet" in extensions.split(",")
             ),
             subprotocol,
         )
+
+    @app.websocket("/v1/realtime")
+    async def realtime(socket: WebSocket, model: str = "voxfleet", extensions: str = "") -> None:
+        header = ",".join(socket.headers.getlist("openai-beta"))
+        beta = is_wanted(header, socket.scope["subprotocols"])
+        await converse(socket, Beta() if beta else GeneralAvailability(), model, extensions)
+
+    @app.websocket("/ws/voice")
+    async def voice(socket: WebSocket, model: str = "voxfleet", extensions: str = "") -> None:
+        await converse(socket, Beta(), model, extensions)
 
     @app.websocket("/realtime")
     async def plain(socket: WebSocket) -> None:

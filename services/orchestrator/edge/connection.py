@@ -7,12 +7,13 @@ from typing import Protocol
 
 from fastapi import WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocketState
 
 from chassis.metrics import ADMISSION_REFUSED
 from services.orchestrator import events
 from services.orchestrator.clients import Stages
+from services.orchestrator.edge.auth.middleware import starting_config
 from services.orchestrator.session import Session, SlowClientError
-from services.orchestrator.session_config import SessionConfig
 from services.orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Connections:
             refusal = {"error": {"type": "server_error", "code": "sessions_exhausted", "message": message}}
             await socket.send_denial_response(JSONResponse(refusal, 503, {"Retry-After": "5"}))
             return
-        session = Session(self.stages, self.settings, SessionConfig.of(self.settings))
+        session = Session(self.stages, self.settings, starting_config(socket, self.settings))
         self._active.add(session)
         try:
             await socket.accept(subprotocol)
@@ -95,7 +96,7 @@ class Connections:
         except* Exception:
             code = INTERNAL_ERROR
             log.exception("session failed", extra={"session": session.id})
-        if socket.client_state is socket.client_state.CONNECTED:
+        if socket.client_state is socket.application_state is WebSocketState.CONNECTED:
             await socket.close(code)
 
     async def _read(self, socket: WebSocket, session: Session, protocol: EdgeProtocol) -> None:

@@ -52,7 +52,7 @@ def _path(error: ErrorDetails, data: object) -> list[str]:
             continue
         path.append(str(part))
     if error["type"].startswith("union_tag"):
-        path.append("type")
+        path.append(str(error["ctx"]["discriminator"]).strip("'"))
     return path
 
 

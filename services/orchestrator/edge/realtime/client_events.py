@@ -24,6 +24,13 @@ class PcmFormat(Model):
     rate: Literal[24000] = 24000
 
 
+class G711Format(Model):
+    type: Literal["audio/pcmu", "audio/pcma"]
+
+
+Format = Annotated[PcmFormat | G711Format, Field(discriminator="type")]
+
+
 class Transcription(Model):
     model: str | None = None
     """Accepted; the fleet has one speech-to-text model."""
@@ -65,14 +72,14 @@ class NoiseReduction(Model):
 
 
 class AudioInput(Model):
-    format: PcmFormat | None = None
+    format: Format | None = None
     transcription: Transcription | None = None
     turn_detection: TurnDetection | None = None
     noise_reduction: NoiseReduction | None = None
 
 
 class AudioOutput(Model):
-    format: PcmFormat | None = None
+    format: Format | None = None
     voice: str | None = Field(None, min_length=1, max_length=64)
     speed: float | None = Field(None, ge=0.25, le=1.5)
 

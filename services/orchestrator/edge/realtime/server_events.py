@@ -4,32 +4,34 @@ import base64
 import secrets
 from dataclasses import dataclass, field
 
-from chassis.resampling import Resampler
 from services.orchestrator import events
 from services.orchestrator.edge.realtime import views
+from services.orchestrator.edge.realtime.audio_formats import AudioFormat, Encoder
 from services.orchestrator.edge.realtime.views import Json
 from services.orchestrator.session_config import SessionConfig
-
-RATE = 24_000
-"""Samples a second of audio in both directions, in hertz."""
 
 
 @dataclass(slots=True)
 class _Response:
     item_id: str
     modality: str
+    audio_format: AudioFormat
     text: str = ""
-    audio: bool = False
-    resampler: Resampler | None = None
+    encoder: Encoder | None = None
 
 
 @dataclass(slots=True)
 class ServerEvents:
-    """One session's way out. `extensions` adds the `voxfleet.…` events; `transcribe` sends the person's words."""
+    """One session's way out.
+
+    `extensions` adds the `voxfleet.…` events; `transcribe` sends the person's words; `audio_format` is that of replies
+    that begin from now on.
+    """
 
     conversation_id: str
     extensions: bool = False
     transcribe: bool = True
+    audio_format: AudioFormat = AudioFormat.PCM
     _responses: dict[str, _Response] = field(default_factory=dict)
     _stable: dict[str, str] = field(default_factory=dict)
 
@@ -113,7 +115,7 @@ class ServerEvents:
     # -- the reply -----------------------------------------------------------------------------------------------------
 
     def _began(self, event: events.ReplyBegan, config: SessionConfig) -> list[Json]:
-        self._responses[event.response_id] = _Response(event.item_id, event.modality)
+        self._responses[event.response_id] = _Response(event.item_id, event.modality, self.audio_format)
         in_progress = {
             "id": event.item_id,
             "object": "realtime.item",
@@ -128,6 +130,7 @@ class ServerEvents:
             event.modality,
             status="in_progress",
             config=config,
+            output_format=self.audio_format,
             done=None,
             conversation_id=self.conversation_id,
         )
@@ -149,14 +152,14 @@ class ServerEvents:
 
     def _audio(self, event: events.ReplyAudio) -> list[Json]:
         response = self._responses[event.response_id]
-        if response.resampler is None:
-            response.resampler = Resampler(event.rate, RATE)
-        return self._audio_delta(event.response_id, response, response.resampler.push(event.pcm))
+        if response.encoder is None:
+            response.encoder = Encoder(response.audio_format, event.rate)
+        return self._audio_delta(event.response_id, response, response.encoder.push(event.pcm))
 
-    def _audio_delta(self, response_id: str, response: _Response, pcm: bytes) -> list[Json]:
-        if not pcm:
+    def _audio_delta(self, response_id: str, response: _Response, audio: bytes) -> list[Json]:
+        if not audio:
             return []
-        delta = base64.b64encode(pcm).decode("ascii")
+        delta = base64.b64encode(audio).decode("ascii")
         return [{"type": "response.output_audio.delta", "delta": delta} | _place(response_id, response.item_id)]
 
     def _playout(self, what: str, response_id: str, item_id: str) -> list[Json]:
@@ -169,8 +172,8 @@ class ServerEvents:
         place = _place(event.response_id, response.item_id)
         messages: list[Json] = []
         if response.modality == "audio":
-            if response.resampler is not None and event.cancelled is None:
-                messages += self._audio_delta(event.response_id, response, response.resampler.flush())
+            if response.encoder is not None and event.cancelled is None:
+                messages += self._audio_delta(event.response_id, response, response.encoder.flush())
             messages.append({"type": "response.output_audio.done"} | place)
             messages.append({"type": "response.output_audio_transcript.done", "transcript": response.text} | place)
         else:
@@ -190,6 +193,7 @@ class ServerEvents:
             response.modality,
             status=views.status(event),
             config=config,
+            output_format=response.audio_format,
             done=event,
             conversation_id=self.conversation_id,
         )

@@ -6,6 +6,7 @@ from typing import Any
 from voxfleet.llm.v1 import llm_pb2
 
 from services.orchestrator.conversation import Item, ItemKind, Role
+from services.orchestrator.edge.realtime.audio_formats import AudioFormat
 from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
 from services.orchestrator.events import FunctionCall, ReplyDone, Usage
 from services.orchestrator.session_config import SessionConfig
@@ -13,7 +14,10 @@ from services.orchestrator.turn_events import CancelReason
 
 Json = dict[str, Any]
 
-PCM_24K: Json = {"type": "audio/pcm", "rate": 24_000}
+
+def audio_format(of: AudioFormat) -> Json:
+    """An audio format; G.711 has one rate only, which the protocol does not tell."""
+    return {"type": of.value, "rate": of.rate} if of is AudioFormat.PCM else {"type": of.value}
 
 
 def item(of: Item) -> Json:
@@ -40,7 +44,16 @@ def _content(of: Item) -> list[Json]:
     return [{"type": "input_text", "text": of.text}]
 
 
-def session(session_id: str, config: SessionConfig, *, model: str, transcribe: bool, expires_at: int) -> Json:
+def session(
+    session_id: str,
+    config: SessionConfig,
+    *,
+    model: str,
+    transcribe: bool,
+    expires_at: int,
+    input_format: AudioFormat = AudioFormat.PCM,
+    output_format: AudioFormat = AudioFormat.PCM,
+) -> Json:
     """The session object of `session.created` and `session.updated`."""
     transcription = {"model": "voxfleet-stt", "language": config.language or None, "prompt": config.hint or None}
     return {
@@ -53,15 +66,20 @@ def session(session_id: str, config: SessionConfig, *, model: str, transcribe: b
         "instructions": config.instructions,
         "audio": {
             "input": {
-                "format": PCM_24K,
+                "format": audio_format(input_format),
                 "transcription": transcription if transcribe else None,
                 "noise_reduction": _noise_reduction(config),
                 "turn_detection": _turn_detection(config),
             },
-            "output": {"format": PCM_24K, "voice": config.voice or "auto", "speed": config.speed},
+            "output": {
+                "format": audio_format(output_format),
+                "voice": config.voice or "auto",
+                "speed": config.speed,
+            },
         },
         "tools": [_tool(tool) for tool in config.tools],
         "tool_choice": _tool_choice(config.tool_choice),
+        "temperature": config.temperature,
         "max_output_tokens": config.max_output_tokens,
         "tracing": None,
         "truncation": "auto",
@@ -106,7 +124,14 @@ def _tool_choice(choice: llm_pb2.ToolChoice) -> str | Json:
 
 
 def response(
-    response_id: str, modality: str, *, status: str, config: SessionConfig, done: ReplyDone | None, conversation_id: str
+    response_id: str,
+    modality: str,
+    *,
+    status: str,
+    config: SessionConfig,
+    output_format: AudioFormat,
+    done: ReplyDone | None,
+    conversation_id: str,
 ) -> Json:
     """The response object of `response.created` (`done` None) and `response.done`."""
     return {
@@ -118,7 +143,7 @@ def response(
         "conversation_id": conversation_id,
         "output_modalities": [modality],
         "max_output_tokens": config.max_output_tokens,
-        "audio": {"output": {"format": PCM_24K, "voice": config.voice or "auto"}},
+        "audio": {"output": {"format": audio_format(output_format), "voice": config.voice or "auto"}},
         "usage": None if done is None else usage(done.usage),
         "metadata": None,
     }
