@@ -38,7 +38,10 @@ async def test_sessions_are_connected_first_and_stream_silence_then() -> None:
     ]
     assert all(len(peer.pcm) >= 0.2 * 48_000 and not any(peer.pcm) for peer in peers)
     assert cost.empty.keys() == cost.silent.keys() == cost.streaming.keys() == {"self"}
-    assert cost.streaming["self"] > 0
+
+
+def test_a_session_costs_its_share_of_what_was_not_spent_before() -> None:
+    assert idle._each({"vad": 0.5, "new": 1.0}, {"vad": 0.1}, sessions=4) == {"vad": pytest.approx(0.1)}
 
 
 async def test_a_session_that_is_lost_ends_the_measurement() -> None:

@@ -13,7 +13,10 @@ from tests.fleet.dialogue.words import closest_prefix, contains, words
 PAUSE_MS = 100.0
 """A gap from which on a listener notices that a reply has paused."""
 TOLERANCE_WORDS = 1
-"""By so many words the history may differ from what was heard: the cut may go through a word."""
+"""By so many words a witness may be wrong."""
+TOLERANCE_AT_A_CUT = 2
+"""By so many words the history may differ from what was heard: the cut may go through one word, and the recogniser
+often leaves out the short one before it. `voxfleet bench barge-in` has the exact figures."""
 _MISHEARD = 0.3
 """Share of the words that the recogniser may have misunderstood; with more it is no witness."""
 _UNLIKE = 0.5
@@ -79,7 +82,7 @@ def _kept_what_was_heard(reply: HeardReply) -> Iterator[str]:
     reached, misheard = closest_prefix(heard, sent)
     if misheard > max(TOLERANCE_WORDS, _MISHEARD * len(heard)):
         yield f"what was heard, {reply.aloud!r}, is not how {reply.text!r} begins"
-    elif abs(reached - len(kept)) > TOLERANCE_WORDS:
+    elif abs(reached - len(kept)) > TOLERANCE_AT_A_CUT:
         yield f"{reached} words were heard, the history has {len(kept)}: {reply.aloud!r} against {reply.history!r}"
 
 

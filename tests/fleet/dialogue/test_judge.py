@@ -106,10 +106,11 @@ def test_a_reply_that_should_be_interrupted_may_not_go_on() -> None:
         ("Once upon a time there was a farmer", "Once upon a time, there was a farmer"),
         ("Once upon a time there was a far", "Once upon a time, there was a"),  # the cut goes through a word
         ("Once upon a time there was a", "Once upon a time, there was a farmer"),
+        ("Once upon a time there was", "Once upon a time, there was a farmer"),  # left out by the recogniser
         ("Once upon a time there were a former", "Once upon a time, there was a farmer"),  # misheard
     ],
 )
-def test_the_history_of_an_interrupted_reply_may_be_off_by_a_word(heard: str, kept: str) -> None:
+def test_the_history_of_an_interrupted_reply_may_be_off_by_a_word_or_two(heard: str, kept: str) -> None:
     assert problems('reply = "interrupted"', record(cut(heard=heard, kept=kept))) == []
 
 
@@ -117,8 +118,8 @@ def test_the_history_of_an_interrupted_reply_may_be_off_by_a_word(heard: str, ke
     ("heard", "kept", "told"),
     [
         ("Once upon a time", STORY, "4 words were heard, the history has 17"),
-        ("Once upon a time there was a farmer", "Once upon a time, there was", "8 words were heard, the history has 6"),
-        ("Once upon a time there was", "Once upon a time, there was a farmer", "6 words were heard, the history has 8"),
+        ("Once upon a time there was a farmer", "Once upon a time, there", "8 words were heard, the history has 5"),
+        ("Once upon a time there", "Once upon a time, there was a farmer", "5 words were heard, the history has 8"),
         ("Once upon a time", "", "4 words were heard, the history has 0"),
         ("Once upon a time", "Upon a time there", "which is not how"),
         (
