@@ -27,6 +27,21 @@ def float_to_pcm(samples: Float32) -> bytes:
     return pcm
 
 
+def integers_to_float(data: bytes, width: int) -> Float32:
+    """Integer samples of `width` bytes, 1 to 4, little-endian, as float32 in [-1, 1). Those of 1 byte are
+    unsigned, as in WAV files."""
+    if width == 1:
+        unsigned: Float32 = np.frombuffer(data, np.uint8).astype(np.float32)
+        return (unsigned - np.float32(128)) / np.float32(128)
+    if width == 3:
+        # Three bytes become the upper three of four.
+        wide = np.zeros((len(data) // 3, 4), np.uint8)
+        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+        data, width = wide.tobytes(), 4
+    samples: Float32 = np.frombuffer(data, f"<i{width}").astype(np.float32)
+    return samples / np.float32(2 ** (8 * width - 1))
+
+
 def ms_to_samples(ms: float, sample_rate: int = SAMPLE_RATE) -> int:
     """Samples in `ms` milliseconds at `sample_rate` hertz, rounded down."""
     return int(ms * sample_rate / 1000)

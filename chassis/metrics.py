@@ -46,6 +46,7 @@ DRAFT_TOKENS_WASTED = Counter(
 DRAFT_AUDIO_WASTED = Counter(
     "voxfleet_draft_audio_wasted_seconds_total", "Seconds of audio synthesised for drafts that were thrown away"
 )
+AUTH_REFUSED = Counter("voxfleet_auth_refused_total", "Requests refused for their key or their origin", ["code"])
 STAGE_ERRORS = Counter("voxfleet_stage_errors_total", "Errors a stage answered with, by reason", ["stage", "reason"])
 
 

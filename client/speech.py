@@ -14,7 +14,7 @@ import numpy as np
 from voxfleet.audio.v1 import audio_pb2
 from voxfleet.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from chassis.audio import Float32, float_to_pcm, pcm_to_float, resample
+from chassis.audio import Float32, float_to_pcm, integers_to_float, pcm_to_float, resample
 from chassis.grpc_errors import from_rpc_error
 from client.turns import SAMPLE_RATE
 
@@ -55,7 +55,7 @@ def read_wav(path: Path) -> bytes:
     frames = len(data) // (width * channels)
     if not frames or not rate:
         raise SpeechError(f"{path}: there is no audio in it")
-    samples = _to_float(data[: frames * width * channels], width).reshape(frames, channels)
+    samples = integers_to_float(data[: frames * width * channels], width).reshape(frames, channels)
     mono: Float32 = samples.mean(axis=1, dtype=np.float32)
     return float_to_pcm(resample(mono, rate, SAMPLE_RATE))
 
@@ -122,17 +122,3 @@ async def _collect(channel: grpc.aio.Channel, config: tts_pb2.SynthesizeConfig, 
         return form.sample_rate_hz, bytes(pcm)
     finally:
         call.cancel()
-
-
-def _to_float(data: bytes, width: int) -> Float32:
-    """Samples of `width` bytes as float32 in [-1, 1); 8 bits are unsigned, as WAV has it."""
-    if width == 1:
-        unsigned: Float32 = np.frombuffer(data, np.uint8).astype(np.float32)
-        return (unsigned - np.float32(128)) / np.float32(128)
-    if width == 3:
-        # Three bytes become the upper three of four.
-        wide = np.zeros((len(data) // 3, 4), np.uint8)
-        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        data, width = wide.tobytes(), 4
-    samples: Float32 = np.frombuffer(data, f"<i{width}").astype(np.float32)
-    return samples / np.float32(2 ** (8 * width - 1))

@@ -18,8 +18,8 @@ from services.orchestrator.turn_events import SpeechStarted, SpeechStopped
 
 log = logging.getLogger(__name__)
 
-# What voice activity is judged by; audio short of a frame would only wait at the other end.
-_FRAME = 512
+VAD_FRAME = 512
+"""Samples that voice activity is judged by; audio short of a frame would only wait at the other end."""
 _RETRY_S = (0.1, 0.25, 0.5, 1.0)
 # A stream that held for this long was a good one: its loss is news, and it is tried again at once.
 _GOOD_STREAM_S = 2.0
@@ -43,7 +43,7 @@ class Detection:
         self._context = context
         self._on_event = on_event
         self._on_error = on_error
-        self._reader = tape.follow(tape.end, _FRAME)
+        self._reader = tape.follow(tape.end, VAD_FRAME)
         self._in_speech = False
         self._judged = tape.end
 

@@ -139,9 +139,9 @@ class PlainProtocol:
     async def _configure(self, wish: Configure) -> list[Frame]:
         config = self._session.config
         if wish.voice is not None:
-            voice, names = updates.voice(wish.voice), await self._voices.names()
-            if voice and names and voice not in names:
-                return [_error("invalid_value", f"voice: expected one of {', '.join(names)}, got {voice!r}", "voice")]
+            voice = updates.voice(wish.voice)
+            if expected := await self._voices.expected_instead(voice):
+                return [_error("invalid_value", f"voice: expected {expected}", "voice")]
             config = replace(config, voice=voice)
         if wish.instructions is not None:
             config = replace(config, instructions=wish.instructions)

@@ -25,3 +25,9 @@ class VoiceCatalogue:
                 return ()
             self._asked_at = time.monotonic()
         return self._names
+
+    async def expected_instead(self, name: str) -> str:
+        """What was expected where the fleet has no voice of that name; empty where it has, where `name` is (a default
+        then), and while the stage cannot be asked."""
+        names = await self.names()
+        return f"one of {', '.join(names)}, got {name!r}" if name and names and name not in names else ""

@@ -5,6 +5,7 @@ The README of `conversations/` shows what a file looks like.
 
 import re
 import tomllib
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -57,9 +58,9 @@ class Speech(_Model):
     snr_db: Annotated[float, Field(ge=-10, le=60)] | None = None
 
     @property
+    @abstractmethod
     def text(self) -> str:
         """What is said, with its pauses."""
-        raise NotImplementedError
 
     @property
     def words(self) -> str:

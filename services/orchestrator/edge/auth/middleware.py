@@ -6,18 +6,17 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from prometheus_client import Counter
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.metrics import AUTH_REFUSED
 from services.orchestrator.edge.auth.access import Access, Attempt, Grant, Refusal
 from services.orchestrator.edge.auth.credentials import SUBPROTOCOL, presented, without_keys
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime import updates
 from services.orchestrator.session_config import SessionConfig
 from services.orchestrator.settings import Settings
-
-AUTH_REFUSED = Counter("voxfleet_auth_refused_total", "Requests refused for their key or their origin", ["code"])
 
 
 def protect(app: FastAPI, settings: Settings) -> None:
@@ -102,9 +101,8 @@ def _selecting(send: Send) -> Send:
 
 def _response(refusal: Refusal) -> JSONResponse:
     """OpenAI's error body; for 401 the challenge of RFC 6750."""
-    error = {"message": refusal.message, "type": "invalid_request_error", "param": None, "code": refusal.code}
     headers = {}
     if refusal.status == 401:
         known = "" if refusal.code == "missing_api_key" else ', error="invalid_token"'
         headers["WWW-Authenticate"] = f'Bearer realm="voxfleet"{known}'
-    return JSONResponse({"error": error}, refusal.status, headers)
+    return JSONResponse(ApiError(refusal.status, refusal.message, code=refusal.code).body, refusal.status, headers)

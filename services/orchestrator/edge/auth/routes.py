@@ -13,12 +13,12 @@ from fastapi.responses import JSONResponse
 from services.orchestrator.edge.auth.access import Access
 from services.orchestrator.edge.auth.client_secrets import MAX_SESSION_BYTES, OversizedSessionError
 from services.orchestrator.edge.auth.secret_requests import (
-    BadRequestError,
     SecretRequest,
     beta_view,
     parse,
     parse_beta,
 )
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime import updates, views
 from services.orchestrator.edge.realtime.audio_formats import AudioFormat
 from services.orchestrator.edge.voices import VoiceCatalogue
@@ -61,10 +61,8 @@ async def _answer(
 ) -> JSONResponse:
     try:
         return JSONResponse(tell(await _issue(request, read(await _body(request)))))
-    except BadRequestError as problem:
-        fault = problem.fault
-        error = {"message": fault.message, "type": "invalid_request_error", "param": fault.param, "code": fault.code}
-        return JSONResponse({"error": error}, 400)
+    except ApiError as problem:
+        return problem.response()
 
 
 async def _body(request: Request) -> bytes:
@@ -72,7 +70,8 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise BadRequestError.of(None, f"expected a body of at most {MAX_BODY_BYTES} bytes", "request_too_large")
+            message = f"expected a body of at most {MAX_BODY_BYTES} bytes"
+            raise ApiError(400, message, code="request_too_large")
     return bytes(body)
 
 
@@ -86,7 +85,7 @@ async def _issue(request: Request, wish: SecretRequest) -> _Issued:
         carried = wish.session.model_dump_json(exclude_unset=True).encode()
         value = access.client_secrets.issue(carried, expires_at)
     except OversizedSessionError as problem:
-        raise BadRequestError.of("session", f"expected {problem}") from problem
+        raise ApiError.invalid("session", str(problem)) from problem
     if not settings.shares_secrets:
         _warn_of_the_key()
     session = views.session(
@@ -111,6 +110,5 @@ def _warn_of_the_key() -> None:
 
 
 async def _check_voice(voices: VoiceCatalogue, name: str) -> None:
-    names = await voices.names()
-    if name and names and name not in names:
-        raise BadRequestError.of("session.audio.output.voice", f"expected one of {', '.join(names)}, got {name!r}")
+    if expected := await voices.expected_instead(name):
+        raise ApiError.invalid("session.audio.output.voice", expected)

@@ -5,28 +5,15 @@ session itself and whose answer is the session with the secret in it.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from services.orchestrator.edge.auth.client_secrets import DEFAULT_S, LONGEST_S, SHORTEST_S
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime.beta import Beta
 from services.orchestrator.edge.realtime.client_events import Model, PcmFormat, SessionUpdate, SessionUpdateBody
-from services.orchestrator.edge.validation import Fault, explain
-
-
-class BadRequestError(Exception):
-    """A request that cannot be served; `fault` says where and why."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
-
-    @classmethod
-    def of(cls, param: str | None, message: str, code: str = "invalid_value") -> Self:
-        """About the field `param`, None: the whole request."""
-        return cls(Fault(param, code, f"{param}: {message}" if param else message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +24,11 @@ class SecretRequest:
     session: SessionUpdateBody
 
     def lifetime_s(self, longest: int) -> int:
-        """For how many seconds the secret is valid. Raises BadRequestError where `longest` is less than was asked."""
+        """For how many seconds the secret is valid. Raises ApiError where `longest` is less than was asked."""
         if self.seconds is None:
             return min(DEFAULT_S, longest)
         if self.seconds > longest:
-            raise BadRequestError.of("expires_after.seconds", f"expected at most {longest}, got {self.seconds}")
+            raise ApiError.invalid("expires_after.seconds", f"at most {longest}, got {self.seconds}")
         return self.seconds
 
 
@@ -66,29 +53,29 @@ class _BetaBody(Model):
 def parse(body: bytes) -> SecretRequest:
     """The request in a body of `/v1/realtime/client_secrets`; an empty one asks for the defaults.
 
-    Raises BadRequestError.
+    Raises ApiError.
     """
     data = _json(body)
     try:
         wish = _Body.model_validate(data)
     except ValidationError as problem:
-        raise BadRequestError(explain(problem, data)) from None
+        raise ApiError.of_validation(problem, data) from None
     return _carried(SecretRequest(wish.expires_after.seconds, wish.session))
 
 
 def parse_beta(body: bytes) -> SecretRequest:
-    """The request in a body of the beta's `/v1/realtime/sessions`. Raises BadRequestError."""
+    """The request in a body of the beta's `/v1/realtime/sessions`. Raises ApiError."""
     data = _json(body)
     secret = {key: data.pop(key) for key in ("client_secret",) if key in data}
     event: dict[str, Any] = {"type": "session.update", "session": data}
     try:
         wish = _BetaBody.model_validate(secret)
     except ValidationError as problem:
-        raise BadRequestError(explain(problem, secret)) from None
+        raise ApiError.of_validation(problem, secret) from None
     try:
         update = Beta().parse(event)
     except ValidationError as problem:
-        raise BadRequestError(explain(problem, event)) from None
+        raise ApiError.of_validation(problem, event) from None
     assert isinstance(update, SessionUpdate)
     return _carried(SecretRequest(wish.client_secret.expires_after.seconds, update.session))
 
@@ -105,9 +92,9 @@ def _json(body: bytes) -> dict[str, Any]:
     try:
         data = from_json(body) if body else {}
     except ValueError as problem:
-        raise BadRequestError.of(None, f"expected one JSON object: {problem}", "invalid_json") from None
+        raise ApiError(400, f"expected one JSON object: {problem}", code="invalid_json") from None
     if not isinstance(data, dict):
-        raise BadRequestError.of(None, f"expected one JSON object, got {type(data).__name__}", "invalid_json")
+        raise ApiError(400, f"expected one JSON object, got {type(data).__name__}", code="invalid_json")
     return data
 
 
@@ -118,10 +105,10 @@ def _carried(wish: SecretRequest) -> SecretRequest:
         return wish
     for side, of in (("input", audio.input), ("output", audio.output)):
         if of is not None and of.format is not None and not isinstance(of.format, PcmFormat):
-            message = f"expected audio/pcm in a client secret, got {of.format.type}; session.update sets another"
-            raise BadRequestError.of(f"session.audio.{side}.format.type", message)
+            expected = f"audio/pcm in a client secret, got {of.format.type}; session.update sets another"
+            raise ApiError.invalid(f"session.audio.{side}.format.type", expected)
     heard = audio.input
     if heard is not None and "transcription" in heard.model_fields_set and heard.transcription is None:
-        message = "expected an object in a client secret, got null; session.update switches transcripts off"
-        raise BadRequestError.of("session.audio.input.transcription", message)
+        expected = "an object in a client secret, got null; session.update switches transcripts off"
+        raise ApiError.invalid("session.audio.input.transcription", expected)
     return wish

@@ -222,11 +222,9 @@ class RealtimeProtocol:
             raise RefusedError("item_not_found", message, "item_id") from None
 
     async def _check_voice(self, name: str, path: str) -> None:
-        names = await self._voices.names()
-        if name and names and name not in names:
+        if expected := await self._voices.expected_instead(name):
             param = self._dialect.field(path)
-            message = f"{param}: expected one of {', '.join(names)}, got {name!r}"
-            raise RefusedError("invalid_value", message, param)
+            raise RefusedError("invalid_value", f"{param}: expected {expected}", param)
 
     def _view(self) -> Json:
         return views.session(

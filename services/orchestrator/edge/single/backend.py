@@ -44,9 +44,8 @@ class Backend:
     async def require_voice(self, name: str) -> None:
         """StageError INVALID_FIELD for the field `voice` where the fleet has no voice of that name. Empty is a default,
         and while the stage cannot be asked any name passes: the stage itself judges it then."""
-        names = await self.voices.names()
-        if name and names and name not in names:
-            raise StageError.invalid("voice", f"one of {', '.join(names)}, got {name!r}")
+        if expected := await self.voices.expected_instead(name):
+            raise StageError.invalid("voice", expected)
 
 
 def call_context(kind: str) -> CallContext:

@@ -17,9 +17,9 @@ from voxfleet.llm.v1 import llm_pb2
 from chassis.context import CallContext
 from chassis.errors import Code, StageError
 from services.orchestrator.clients import Stages
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.single.backend import Backend, call_context
 from services.orchestrator.edge.single.chat_request import ChatRequest
-from services.orchestrator.edge.single.errors import ApiError
 from services.orchestrator.edge.single.http import Streamed, read_json, while_connected
 from services.orchestrator.replies import new_id
 

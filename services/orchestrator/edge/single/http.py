@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from chassis.errors import StageError
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.single.backend import Backend, Places
-from services.orchestrator.edge.single.errors import ApiError
 from services.orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)

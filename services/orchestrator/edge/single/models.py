@@ -6,8 +6,8 @@ import time
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.single.backend import Backend
-from services.orchestrator.edge.single.errors import ApiError
 
 MODELS = ("voxfleet", "voxfleet-stt", "voxfleet-tts")
 """Conversation and chat, transcription, speech."""

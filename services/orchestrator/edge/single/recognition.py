@@ -20,6 +20,7 @@ from chassis.context import CallContext
 from chassis.errors import Code, StageError
 from chassis.formats import fleet_format
 from services.orchestrator.clients import Stages, VadCall
+from services.orchestrator.detection import VAD_FRAME
 from services.orchestrator.settings import Settings
 from services.orchestrator.tape import Tape
 from services.orchestrator.utterance import Utterance
@@ -31,7 +32,6 @@ LONGEST_SPAN = 60 * SAMPLE_RATE
 _ROOM = 10 * SAMPLE_RATE  # of the tape's 40 s; the rest is for what the stages take their time with
 _PIECE_BYTES = SAMPLE_RATE // 2 * BYTES_PER_SAMPLE
 _PREFIX = 3 * SAMPLE_RATE // 10  # speech begins before the VAD is sure of it
-_VAD_FRAME = 512
 _MIN_STOP_SILENCE_MS = 32
 
 
@@ -114,7 +114,7 @@ class Recognition:
         self._tell = tell
         self._tell_failure = tell_failure
         self._tape = Tape()
-        self._reader = self._tape.follow(0, _VAD_FRAME)
+        self._reader = self._tape.follow(0, VAD_FRAME)
         self._spans: deque[_Span] = deque()  # not begun; the room on the tape bounds them
         self._open: _Span | None = None
         self._last_end = 0

@@ -18,21 +18,12 @@ from services.orchestrator.edge.connection import (
     TRY_AGAIN_LATER,
     Frame,
 )
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.single.backend import Backend, Places
-from services.orchestrator.edge.single.errors import ApiError
 
 log = logging.getLogger(__name__)
 
 _NORMAL = 1000
-
-
-class RefusedError(Exception):
-    """What the client asked for when it connected cannot be done; it is told why, and the socket is closed."""
-
-    def __init__(self, code: str, message: str, field: str | None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.field = field
 
 
 class FramedSocket:
@@ -109,11 +100,12 @@ class SocketEndpoint:
             code = GOING_AWAY
         except* TimeoutError:
             code = POLICY_VIOLATION
-        except* RefusedError as group:
+        except* ApiError as group:
+            # What the address asks for cannot be done: the client is told why.
             code = POLICY_VIOLATION
             for refusal in group.exceptions:
-                if isinstance(refusal, RefusedError):
-                    await framed.send_error(refusal.code, str(refusal), refusal.field)
+                if isinstance(refusal, ApiError):
+                    await framed.send_error(refusal.code, str(refusal), refusal.param)
         except* StageError as group:
             error = StageError.first_of(group)
             code = TRY_AGAIN_LATER if error.code in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED) else INTERNAL_ERROR

@@ -6,10 +6,10 @@ from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime.client_events import Model
 from services.orchestrator.edge.realtime.updates import voice as fleet_voice
 from services.orchestrator.edge.single.backend import Backend, call_context
-from services.orchestrator.edge.single.errors import ApiError
 from services.orchestrator.edge.single.http import Streamed, read_json, while_connected
 from services.orchestrator.edge.single.speaking import MAX_CHARACTERS, RATE, Speech, speak
 from services.orchestrator.edge.single.wav import streaming_header

@@ -17,10 +17,11 @@ from pydantic_core import from_json
 from chassis.audio import BYTES_PER_SAMPLE
 from chassis.errors import StageError
 from services.orchestrator.edge.connection import Frame
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime.client_events import Model
 from services.orchestrator.edge.single.backend import call_context
 from services.orchestrator.edge.single.recognition import Options, Recognition, Transcription
-from services.orchestrator.edge.single.sockets import FramedSocket, RefusedError
+from services.orchestrator.edge.single.sockets import FramedSocket
 from services.orchestrator.edge.validation import explain
 
 _END = ("end", "CloseStream", "Terminate")
@@ -108,11 +109,10 @@ class SttConversation:
 
 
 async def converse(socket: FramedSocket) -> None:
-    """Serves `/ws/stt` and `/stream`. Raises RefusedError where the address asks for what is not there."""
+    """Serves `/ws/stt` and `/stream`. Raises ApiError where the address asks for what is not there."""
     asked = dict(socket.query)
     try:
         query = Query.model_validate(asked)
     except ValidationError as problem:
-        fault = explain(problem, asked)
-        raise RefusedError(fault.code, fault.message, fault.param) from None
+        raise ApiError.of_validation(problem, asked) from None
     await SttConversation(socket, Options(query.language, query.prompt, query.partials)).run()

@@ -15,9 +15,9 @@ from chassis.context import CallContext
 from chassis.errors import Code, StageError
 from chassis.formats import fleet_format
 from services.orchestrator.clients import Stages
+from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime.client_events import Model
 from services.orchestrator.edge.single.backend import Backend, call_context
-from services.orchestrator.edge.single.errors import ApiError
 from services.orchestrator.edge.single.http import Streamed, read_form, while_connected
 from services.orchestrator.edge.single.subtitles import Segment, Word, segments, to_srt, to_vtt
 from services.orchestrator.edge.single.wav import NotWavError, read_wav

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chassis.audio import SAMPLE_RATE, Float32, float_to_pcm, resample
+from chassis.audio import SAMPLE_RATE, Float32, float_to_pcm, integers_to_float, resample
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _WIDTHS = {_PCM: (8, 16, 24, 32), _FLOAT: (32, 64)}
@@ -98,14 +98,4 @@ def _samples(data: bytes, form: _Format) -> Float32:
     if form.tag == _FLOAT:
         floats = np.frombuffer(data, f"<f{form.bits // 8}").astype(np.float32)
         return np.nan_to_num(np.clip(floats, -1.0, 1.0))
-    if form.bits == 8:
-        unsigned: Float32 = np.frombuffer(data, np.uint8).astype(np.float32)
-        return (unsigned - np.float32(128)) / np.float32(128)
-    if form.bits == 24:
-        # Three bytes become the upper three of four.
-        wide = np.zeros((len(data) // 3, 4), np.uint8)
-        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        data = wide.tobytes()
-    width = 4 if form.bits == 24 else form.bits // 8
-    samples: Float32 = np.frombuffer(data, f"<i{width}").astype(np.float32)
-    return samples / np.float32(2 ** (8 * width - 1))
+    return integers_to_float(data, form.bits // 8)
