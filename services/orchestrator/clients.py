@@ -66,10 +66,18 @@ class StageCall(Generic[RequestT, ResponseT]):
     async def __aenter__(self) -> Self:
         """Waits until the stage has admitted the stream. Raises StageError where it is refused or cannot be reached."""
         try:
+            await self._await_admission()
+        except BaseException:
+            # Nobody else ends a stream that was never entered, also where the waiting itself was cancelled.
+            self._call.cancel()
+            raise
+        return self
+
+    async def _await_admission(self) -> None:
+        try:
             async with asyncio.timeout(self._admission_s):
                 metadata = await self._call.initial_metadata()
         except TimeoutError as error:
-            self._call.cancel()
             message = f"{self.stage} did not admit the stream within {self._admission_s:g} s"
             code = Code.DEADLINE_EXCEEDED
             raise StageError(code, "NOT_ADMITTED", message, stage=self.stage) from error
@@ -80,7 +88,6 @@ class StageCall(Generic[RequestT, ResponseT]):
             raise await self._ended()
         if (load := Load.parse(str(told.get(LOAD_KEY)))) is not None:
             self._on_load(load)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
