@@ -16,6 +16,10 @@ LogFormat = Literal["text", "json"]
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
+# At the debug level these write the headers and frames that pass: keys, and what people said.
+_TALKATIVE = ("uvicorn", "websockets", "aiortc")
+
+
 class ContextFilter(logging.Filter):
     """Puts the running task's session and turn id on each record."""
 
@@ -66,3 +70,5 @@ def configure(level: str, log_format: LogFormat) -> None:
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     handler.addFilter(ContextFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))

@@ -17,12 +17,14 @@ log = logging.getLogger("tests.log")
 
 @pytest.fixture(autouse=True)
 def root_logger_restored() -> Iterator[None]:
-    """Takes the handlers that a test sets away again."""
+    """Takes the handlers and levels that a test sets away again."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in (None, "uvicorn", "websockets", "aiortc")}
     yield
     root.handlers[:] = handlers
-    root.setLevel(level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
@@ -127,3 +129,12 @@ def test_a_text_record_ends_with_its_traceback(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].endswith("error   tests.log: stream failed")
     assert lines[1] == "ValueError: no such thing"
+
+
+def test_libraries_that_write_what_passes_them_are_never_at_the_debug_level(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("debug", "json")
+    logging.getLogger("uvicorn.error").debug("< Authorization: Bearer key")
+    logging.getLogger("websockets.server").debug("> TEXT transcript")
+    logging.getLogger("uvicorn.error").info("started")
+    log.debug("our own")
+    assert [record["message"] for record in records(capsys)] == ["started", "our own"]
