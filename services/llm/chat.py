@@ -64,6 +64,15 @@ class TextDelta:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """More of a call's arguments, never empty; all of a call's in a row are the `arguments_json` of its `ToolCall`."""
+
+    id: str
+    name: str
+    arguments_delta: str
+
+
 class FinishReason(Enum):
     """Why an answer ended."""
 
@@ -85,4 +94,4 @@ class Finished:
     output_tokens: int
 
 
-Event = TextDelta | ToolCall | Finished
+Event = TextDelta | ToolCallDelta | ToolCall | Finished

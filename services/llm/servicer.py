@@ -8,7 +8,7 @@ from voxfleet.llm.v1 import llm_pb2, llm_pb2_grpc
 
 from chassis import context as call_context
 from chassis.streams import read_config, read_rest
-from services.llm.chat import Event, Finished, FinishReason, TextDelta, ToolCall
+from services.llm.chat import Event, Finished, FinishReason, TextDelta, ToolCall, ToolCallDelta
 from services.llm.config import parse
 from services.llm.engines.base import Engine
 from services.llm.settings import Settings
@@ -53,6 +53,9 @@ def to_response(event: Event) -> llm_pb2.ChatResponse:
     match event:
         case TextDelta(text):
             return llm_pb2.ChatResponse(text_delta=llm_pb2.TextDelta(text=text))
+        case ToolCallDelta(id_, name, arguments_delta):
+            delta = llm_pb2.ToolCallDelta(call_id=id_, name=name, arguments_delta=arguments_delta)
+            return llm_pb2.ChatResponse(tool_call_delta=delta)
         case ToolCall(id_, name, arguments_json):
             call = llm_pb2.ToolCall(id=id_, name=name, arguments_json=arguments_json)
             return llm_pb2.ChatResponse(tool_call=call)

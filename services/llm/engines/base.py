@@ -24,9 +24,11 @@ class Session(Protocol):
     def answer(self, text: str) -> AsyncIterator[Event]:
         """The answer to `text`, the whole of what the person said; empty: the history alone is continued. Called once.
 
-        The last event is `Finished`; a call of a tool that `FinishReason.LENGTH` cut off is not among the events. A
-        slow reader does not slow the model down: what it has not read waits, one answer at most. Raises StageError:
-        RESOURCE_EXHAUSTED where too many answers wait, INVALID_ARGUMENT where the text does not fit into the context,
+        The last event is `Finished`. Of a call of a tool come the deltas, then the whole call; one that
+        `FinishReason.LENGTH` cut off has deltas only. Unless a tool must be called, a call whose result has come since
+        the person's last message is not made again: the answer is then in words. A slow reader does not slow the model
+        down: what it has not read waits, one answer at most. Raises StageError: RESOURCE_EXHAUSTED where too many
+        answers wait, INVALID_ARGUMENT where the text does not fit into the context,
         INTERNAL where the model's call of a tool cannot be read.
         """
         ...

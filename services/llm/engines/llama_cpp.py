@@ -1,24 +1,25 @@
 """llama.cpp in this process: all streams' tokens in one batch, each session's prompt kept in a slot of the cache."""
 
 import asyncio
-import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from chassis.errors import Code, StageError
 from chassis.load import Load
 from chassis.metrics import BATCH_SIZE, ENGINE_SECONDS, QUEUE_DEPTH
 from chassis.weights import open_store
-from services.llm.chat import Chat, Event, Finished, FinishReason, TextDelta, ToolCall
+from services.llm.chat import Chat, Event, Finished, FinishReason
 from services.llm.engines.completion import Completion, Piece
 from services.llm.engines.llama_server import LlamaServer
 from services.llm.engines.prefiller import Prefiller
 from services.llm.engines.prompt import plain
 from services.llm.engines.prompt_builder import FittedPrompt, PromptBuilder
+from services.llm.engines.replies import ReplyReader, answered_calls
 from services.llm.engines.slots import Lease, Priority, SlotPool
-from services.llm.engines.tool_calls import MalformedCallError, ParsedCall, ToolCallParser, grammar
+from services.llm.engines.tool_format import WORDS_HEAD, grammar, words_grammar
 from services.llm.settings import Settings
 
 MODEL_FILE = "model.gguf"
@@ -95,15 +96,12 @@ class LlamaCppEngine:
 
     def sampling(self, chat: Chat) -> dict[str, Any]:
         """What shapes the answer, as llama.cpp's completion request has it."""
-        options: dict[str, Any] = {
+        return {
             "n_predict": chat.max_output_tokens,
             "temperature": chat.temperature,
             "top_p": chat.top_p,
             "repeat_penalty": self._settings.repeat_penalty,
         }
-        if chat.tools:
-            options["grammar"] = grammar(chat.tools, chat.required_tools)
-        return options
 
     def _load(self) -> None:
         # Set here and not by `start`, which may be cancelled meanwhile: `close` then still finds the model.
@@ -136,29 +134,48 @@ class LlamaCppSession:
 
     async def answer(self, text: str) -> AsyncIterator[Event]:
         """See `Session.answer`."""
-        started = time.perf_counter()
         self._prefiller.stop()
-        prompt = await self._engine.prompts.finish(self._prompt, self._chat, plain(text))
+        chat, words = self._chat, plain(text)
+        prompt = await self._engine.prompts.finish(self._prompt, chat, words)
+        answered = frozenset() if words or chat.required_tools else answered_calls(chat.history)
+        reader = ReplyReader([tool.name for tool in chat.tools], answered)
+        request: dict[str, Any] = {"prompt": prompt, **self._engine.sampling(chat)}
+        if chat.tools:
+            request["grammar"] = grammar(chat.tools, chat.required_tools)
+            # What is penalised is what a call must repeat: its form, names, and the person's own words.
+            request["repeat_penalty"] = 1
+        spent = 0
+        async for event in self._generate(request, reader):
+            if isinstance(event, Finished) and event.reason is FinishReason.STOP and reader.repeated:
+                spent = event.output_tokens
+            else:
+                yield event
+        if not spent:
+            return
+        # Nothing but a call that has been answered: the model has what it asks for, and must say it now.
+        request |= {"prompt": prompt + WORDS_HEAD, "grammar": words_grammar()}
+        async for event in self._generate(request, ReplyReader(())):
+            yield replace(event, output_tokens=spent + event.output_tokens) if isinstance(event, Finished) else event
+
+    async def _generate(self, request: Mapping[str, Any], reader: ReplyReader) -> AsyncIterator[Event]:
+        """One completion's events."""
+        started = time.perf_counter()
         lease = await self._acquire()
-        request = {"prompt": prompt, "id_slot": lease.slot, **self._engine.sampling(self._chat)}
-        self._completion = self._engine.complete(request, lease.release)
+        self._completion = self._engine.complete({"id_slot": lease.slot, **request}, lease.release)
         BATCH_SIZE.labels("llm").observe(self._engine.slots.busy)
-        pieces = self._completion.pieces()
-        parser = ToolCallParser([tool.name for tool in self._chat.tools])
-        called, count = False, 0
-        async for piece in pieces:
+        count = 0
+        async for piece in self._completion.pieces():
             count += 1
             if count == OPENING_PIECES:
                 lease.begun()
             if piece.first:
                 ENGINE_SECONDS.labels("llm", "first_token").observe(time.perf_counter() - started)
-            for event in _read(parser, piece):
-                called = called or isinstance(event, ToolCall)
+            for event in reader.read(piece):
                 yield event
             if piece.last:
                 lease.end_soon()
                 ENGINE_SECONDS.labels("llm", "answer").observe(time.perf_counter() - started)
-                yield self._finished(piece, called=called)
+                yield _finished(piece, called=reader.called)
 
     def close(self) -> None:
         """See `Session.close`."""
@@ -174,6 +191,7 @@ class LlamaCppSession:
     async def _acquire(self) -> Lease:
         granted = asyncio.Event()
         slots = self._engine.slots
+        self._completion = None
         self._lease = lease = slots.request(self._key, Priority.ANSWER, granted.set)
         QUEUE_DEPTH.labels("llm").set(slots.waiting)
         if lease.slot is None:
@@ -181,37 +199,12 @@ class LlamaCppSession:
             QUEUE_DEPTH.labels("llm").set(slots.waiting)
         return lease
 
-    def _finished(self, piece: Piece, *, called: bool) -> Finished:
-        if piece.truncated:
-            reason = FinishReason.LENGTH
-        elif called:
-            reason = FinishReason.TOOL_CALLS
-        elif self._chat.required_tools:
-            raise _bad_call("the model called none of the required tools")
-        else:
-            reason = FinishReason.STOP
-        return Finished(reason, piece.input_tokens, piece.cached_tokens, piece.output_tokens)
 
-
-def _read(parser: ToolCallParser, piece: Piece) -> list[Event]:
-    """The events that `piece` completes."""
-    try:
-        found = parser.feed(piece.text)
-        if piece.last:
-            found += parser.finish(truncated=piece.truncated)
-    except MalformedCallError as error:
-        raise _bad_call(str(error)) from error
-    return [_to_event(part) for part in found]
-
-
-def _to_event(part: str | ParsedCall) -> Event:
-    if isinstance(part, str):
-        return TextDelta(part)
-    return ToolCall(f"call_{secrets.token_hex(8)}", part.name, part.arguments_json)
-
-
-def _bad_call(message: str) -> StageError:
-    return StageError(Code.INTERNAL, "TOOL_CALL_MALFORMED", message)
+def _finished(piece: Piece, *, called: bool) -> Finished:
+    reason = FinishReason.TOOL_CALLS if called else FinishReason.STOP
+    if piece.truncated:
+        reason = FinishReason.LENGTH
+    return Finished(reason, piece.input_tokens, piece.cached_tokens, piece.output_tokens)
 
 
 async def _run_out(completion: Completion) -> None:

@@ -81,12 +81,9 @@ class LlamaServer:
         body = {"stream": True, "return_progress": True, "cache_prompt": True, **request}
         self._server.handle_completions(body, on_chunk)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> str:
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """The conversation in the model's chat template, up to where the assistant speaks."""
-        body: dict[str, Any] = {"messages": messages}
-        if tools:
-            body["tools"] = tools
-        prompt: str = self._request("POST", "/apply-template", body)["prompt"]
+        prompt: str = self._request("POST", "/apply-template", {"messages": messages})["prompt"]
         return prompt
 
     def count_tokens(self, prompt: str) -> int:

@@ -5,11 +5,11 @@ then `head + words + tail`, and the prompt of a prefill, `head + words so far`, 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.llm.chat import Message, Role, Tool
+from services.llm.chat import Message, Role
 
 MARKER = "VOXFLEET-WORDS-GO-HERE"
 DROP_BLOCK = 4
@@ -66,17 +66,6 @@ def to_messages(instructions: str, history: Sequence[Message], words: str | None
     if words is not None:
         messages.append({"role": Role.USER.value, "content": words})
     return messages
-
-
-def to_functions(tools: Sequence[Tool]) -> list[Mapping[str, Any]]:
-    """The tools as chat templates take them."""
-    return [
-        {
-            "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-        }
-        for tool in tools
-    ]
 
 
 def split_turns(history: Sequence[Message]) -> list[tuple[Message, ...]]:

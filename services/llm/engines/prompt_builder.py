@@ -16,9 +16,9 @@ from services.llm.engines.prompt import (
     cut,
     drop_counts,
     split_turns,
-    to_functions,
     to_messages,
 )
+from services.llm.engines.tool_format import OPENING, as_written, section
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,9 @@ class PromptBuilder:
     async def render(self, chat: Chat, history: Sequence[Message], words: str | None) -> PromptFrame:
         """The frame of one rendering of the chat with this `history`."""
         message = None if words == "" else MARKER
-        messages, functions = to_messages(chat.instructions, history, message), to_functions(chat.tools)
-        rendered = await self._in_thread(lambda: self._server.render(messages, functions))
+        written, opening = (as_written(history), OPENING) if chat.tools else (history, "")
+        messages = to_messages(chat.instructions.strip() + section(chat.tools), written, message)
+        rendered = await self._in_thread(lambda: self._server.render(messages)) + opening
         return PromptFrame(rendered, "") if message is None else cut(rendered)
 
     def _budget(self, chat: Chat) -> int:

@@ -1,144 +1,156 @@
-"""Calls of tools in a model's text: the grammar that shapes them and the streaming parser that takes them out.
+"""Calls of tools taken out of a model's reply while it is written; `tool_format` says what they look like."""
 
-Qwen2.5's template asks for `<tool_call>` tags around a JSON object (the Hermes format). Its Coder variants prefer a
-fenced block of JSON, and forcing tags on them makes them describe the call in prose instead, so both forms are read.
-"""
-
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum, auto
 
-from services.llm.chat import Tool
-
-MARKUP = {"<tool_call>": "</tool_call>", "```json": "```"}
-"""What opens a call, and what closes it."""
+from services.llm.engines.tool_format import CALL_TAIL, OPENING, WORDS_HEAD, call_head
 
 
 class MalformedCallError(ValueError):
-    """What stands between a call's markers is no call of a tool that was offered."""
+    """The reply is neither words nor a call of a tool that was offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """More of a call's arguments; never empty."""
+
+    name: str
+    arguments_delta: str
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedCall:
-    """A call of a tool; `arguments_json` is a JSON object as text."""
+    """A call of a tool; `arguments_json` is the JSON object that the deltas before it make in a row."""
 
     name: str
     arguments_json: str
 
 
-def grammar(tools: Sequence[Tool], required: Collection[str]) -> str:
-    """Lark grammar for llguidance: plain text or calls of `tools`; where `required` is not empty, calls of those only.
-
-    Plain text holds no character that could open a call, so whatever looks like a call is one.
-    """
-    callable_tools = [tool for tool in tools if not required or tool.name in required]
-    lines = [
-        "%llguidance {}",
-        "start: calls" if required else "start: words | calls",
-        r"words: /[^`<{\s][^`<]*/",
-        r'calls: call ("\n" call)*',
-        "call: " + " | ".join(rf'"{opening}\n" body "\n{closing}"' for opening, closing in MARKUP.items()),
-        "body: " + " | ".join(f"call_{index}" for index in range(len(callable_tools))),
-    ]
-    for index, tool in enumerate(callable_tools):
-        schema = {
-            "type": "object",
-            "properties": {"name": {"const": tool.name}, "arguments": tool.parameters},
-            "required": ["name", "arguments"],
-            "additionalProperties": False,
-        }
-        lines.append(f"call_{index}: %json {json.dumps(schema)}")
-    return "\n".join(lines)
+Part = str | CallDelta | ParsedCall
+"""What a parser finds; a string is text, never empty."""
 
 
-class ToolCallParser:
-    """Takes calls of the tools `names` out of streamed text; without names everything is text.
+class JsonObjectScanner:
+    """Finds the end of a JSON object in text that comes in pieces, without reading what it says."""
 
-    Whitespace around the answer and around calls is dropped. Text is passed on as soon as it cannot be the beginning of
-    a call any more.
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+
+    def scan(self, text: str) -> int | None:
+        """How many characters of `text` are left of the object; None where it goes on after them."""
+        for at, character in enumerate(text):
+            if self._escaped:
+                self._escaped = False
+            elif self._in_string:
+                self._escaped = character == "\\"
+                self._in_string = character != '"'
+            elif character == '"':
+                self._in_string = True
+            elif character in "{[":
+                self._depth += 1
+            elif character in "}]":
+                self._depth -= 1
+                if self._depth <= 0:
+                    return at + 1
+        return None
+
+
+class _At(Enum):
+    HEAD = auto()
+    WORDS = auto()
+    ARGUMENTS = auto()
+    TAIL = auto()
+
+
+class ReplyParser:
+    """Reads a reply as it is written: calls of the tools `names`, or words; without names everything is words.
+
+    With names it begins after `OPENING`, and `WORDS_HEAD` comes before words. Whitespace around words is dropped. Words
+    are passed on at once, a call's arguments as they come, and a call as soon as its arguments are whole.
     """
 
     def __init__(self, names: Collection[str] = ()) -> None:
-        self._names = frozenset(names)
-        self._openings = tuple(MARKUP) if names else ()
+        self._heads = {call_head(name): name for name in names} | {WORDS_HEAD: None}
+        self._at = _At.HEAD if names else _At.WORDS
         self._buffer = ""
         self._space = ""
         self._spoke = False
-        self._closing: str | None = None
+        self._name = ""
+        self._arguments = ""
+        self._scanner = JsonObjectScanner()
 
-    def feed(self, piece: str) -> list[str | ParsedCall]:
-        """What is complete after `piece`: text, never empty, and calls, in order. Raises MalformedCallError."""
+    def feed(self, piece: str) -> list[Part]:
+        """What is known after `piece`, in order. Raises MalformedCallError."""
         self._buffer += piece
-        found: list[str | ParsedCall] = []
-        while self._step(found):
+        found: list[Part] = []
+        steps = {
+            _At.HEAD: self._head,
+            _At.WORDS: self._words,
+            _At.ARGUMENTS: self._more_arguments,
+            _At.TAIL: self._tail,
+        }
+        while self._buffer and steps[self._at](found):
             pass
         return found
 
-    def finish(self, *, truncated: bool = False) -> list[str | ParsedCall]:
-        """What is left at the end. Where the answer was `truncated`, a call without its end is dropped.
+    def finish(self, *, truncated: bool = False) -> None:
+        """The reply is over. Raises MalformedCallError where a call has no end, unless the reply was `truncated`."""
+        over = self._at is _At.WORDS or (self._at is _At.TAIL and self._buffer == CALL_TAIL)
+        if not (over or truncated):
+            raise MalformedCallError("the reply ends before its call of a tool does")
 
-        Raises MalformedCallError for such a call otherwise.
-        """
-        if self._closing is not None:
-            if truncated:
-                return []
-            raise MalformedCallError("a call of a tool has no end")
-        found: list[str | ParsedCall] = []
-        if not (truncated and self._buffer):
-            self._say(self._buffer, found)
-        self._buffer = ""
-        return found
+    def _head(self, _: list[Part]) -> bool:
+        """Each step takes what it knows off the buffer; False where more input is needed."""
+        head = next((head for head in self._heads if self._buffer.startswith(head)), None)
+        if head is None:
+            if not any(head.startswith(self._buffer) for head in self._heads):
+                raise MalformedCallError("the reply calls no tool that was offered")
+            return False
+        self._take(len(head))
+        name = self._heads[head]
+        if name is None:
+            self._at = _At.WORDS
+        else:
+            self._name, self._arguments, self._scanner = name, "", JsonObjectScanner()
+            self._at = _At.ARGUMENTS
+        return True
 
-    def _step(self, found: list[str | ParsedCall]) -> bool:
-        """Takes one call or one run of text off the buffer; False where more input is needed."""
-        if self._closing is not None:
-            return self._take_call(self._closing, found)
-        starts = {opening: at for opening in self._openings if (at := self._buffer.find(opening)) >= 0}
-        if starts:
-            opening = min(starts, key=lambda key: starts[key])
-            self._say(self._buffer[: starts[opening]], found)
-            self._buffer = self._buffer[starts[opening] + len(opening) :]
-            self._space, self._spoke, self._closing = "", False, MARKUP[opening]
-            return True
-        keep = max((_overlap(self._buffer, opening) for opening in self._openings), default=0)
-        said = len(self._buffer) - keep
-        self._say(self._buffer[:said], found)
-        self._buffer = self._buffer[said:]
-        return False
-
-    def _take_call(self, closing: str, found: list[str | ParsedCall]) -> bool:
-        at = self._buffer.find(closing)
-        while at >= 0:
-            try:
-                value = json.loads(self._buffer[:at])
-            except ValueError:
-                # The marker may stand inside one of the arguments.
-                at = self._buffer.find(closing, at + 1)
-                continue
-            found.append(self._call(value))
-            self._buffer = self._buffer[at + len(closing) :]
-            self._closing = None
-            return True
-        return False
-
-    def _call(self, value: Any) -> ParsedCall:
-        if not isinstance(value, dict) or value.get("name") not in self._names:
-            raise MalformedCallError("a call names no tool that was offered")
-        arguments = value.get("arguments", {})
-        if not isinstance(arguments, dict):
-            raise MalformedCallError("a call's arguments are not an object")
-        return ParsedCall(value["name"], json.dumps(arguments, ensure_ascii=False))
-
-    def _say(self, text: str, found: list[str | ParsedCall]) -> None:
+    def _words(self, found: list[Part]) -> bool:
+        text = self._take(None)
         text = self._space + text if self._spoke else text.lstrip()
         words = text.rstrip()
         self._space = text[len(words) :]
         if words:
             self._spoke = True
             found.append(words)
+        return False
 
+    def _more_arguments(self, found: list[Part]) -> bool:
+        if not self._arguments and self._buffer[0] != "{":
+            raise MalformedCallError("a call's arguments are not an object")
+        end = self._scanner.scan(self._buffer)
+        delta = self._take(end)
+        self._arguments += delta
+        found.append(CallDelta(self._name, delta))
+        if end is None:
+            return False
+        found.append(ParsedCall(self._name, self._arguments))
+        self._at = _At.TAIL
+        return True
 
-def _overlap(text: str, opening: str) -> int:
-    """Length of the longest end of `text` that begins `opening`."""
-    return next((size for size in range(min(len(text), len(opening) - 1), 0, -1) if text.endswith(opening[:size])), 0)
+    def _tail(self, _: list[Part]) -> bool:
+        further = f"{CALL_TAIL}\n{OPENING}"
+        if not self._buffer.startswith(further):
+            if not further.startswith(self._buffer):
+                raise MalformedCallError("something else follows a call than its end or another call")
+            return False
+        self._take(len(further))
+        self._at = _At.HEAD
+        return True
+
+    def _take(self, size: int | None) -> str:
+        taken, self._buffer = (self._buffer, "") if size is None else (self._buffer[:size], self._buffer[size:])
+        return taken

@@ -8,7 +8,16 @@ import grpc
 import grpc.aio
 import pytest
 from voxfleet.llm.v1 import llm_pb2_grpc
-from voxfleet.llm.v1.llm_pb2 import ChatConfig, ChatRequest, ChatResponse, Finished, Generate, Prefill, ToolCall
+from voxfleet.llm.v1.llm_pb2 import (
+    ChatConfig,
+    ChatRequest,
+    ChatResponse,
+    Finished,
+    Generate,
+    Prefill,
+    ToolCall,
+    ToolCallDelta,
+)
 
 from chassis.context import CallContext
 from chassis.errors import StageError
@@ -23,6 +32,7 @@ class Answer:
     """All that a stream was answered."""
 
     deltas: tuple[str, ...]
+    tool_call_deltas: tuple[ToolCallDelta, ...]
     tool_calls: tuple[ToolCall, ...]
     finished: Finished
 
@@ -71,6 +81,7 @@ async def ask(channel: grpc.aio.Channel, *requests: ChatRequest, session_id: str
     assert kinds[-1] == "finished"
     return Answer(
         tuple(response.text_delta.text for response in received if response.HasField("text_delta")),
+        tuple(response.tool_call_delta for response in received if response.HasField("tool_call_delta")),
         tuple(response.tool_call for response in received if response.HasField("tool_call")),
         received[-1].finished,
     )

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxfleet/llm/v1/llm.proto\x12\x0fvoxfleet.llm.v1\"\xa3\x01\n\x0b\x43hatRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.voxfleet.llm.v1.ChatConfigH\x00\x12+\n\x07prefill\x18\x02 \x01(\x0b\x32\x18.voxfleet.llm.v1.PrefillH\x00\x12-\n\x08generate\x18\x03 \x01(\x0b\x32\x19.voxfleet.llm.v1.GenerateH\x00\x42\t\n\x07request\"\xb2\x02\n\nChatConfig\x12\x14\n\x0cinstructions\x18\x01 \x01(\t\x12)\n\x07history\x18\x02 \x03(\x0b\x32\x18.voxfleet.llm.v1.Message\x12$\n\x05tools\x18\x03 \x03(\x0b\x32\x15.voxfleet.llm.v1.Tool\x12\x30\n\x0btool_choice\x18\x04 \x01(\x0b\x32\x1b.voxfleet.llm.v1.ToolChoice\x12\x18\n\x0btemperature\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x07 \x01(\rH\x02\x88\x01\x01\x12\r\n\x05model\x18\x08 \x01(\tB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x14\n\x12_max_output_tokens\"\x81\x01\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x15.voxfleet.llm.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\ntool_calls\x18\x03 \x03(\x0b\x32\x19.voxfleet.llm.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\"B\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\"\x99\x01\n\nToolChoice\x12.\n\x04mode\x18\x01 \x01(\x0e\x32 .voxfleet.llm.v1.ToolChoice.Mode\x12\x0c\n\x04name\x18\x02 \x01(\t\"M\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\r\n\tMODE_NONE\x10\x02\x12\x11\n\rMODE_REQUIRED\x10\x03\"\x17\n\x07Prefill\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x18\n\x08Generate\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xa8\x01\n\x0c\x43hatResponse\x12\x30\n\ntext_delta\x18\x01 \x01(\x0b\x32\x1a.voxfleet.llm.v1.TextDeltaH\x00\x12.\n\ttool_call\x18\x02 \x01(\x0b\x32\x19.voxfleet.llm.v1.ToolCallH\x00\x12-\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x19.voxfleet.llm.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"\xc0\x01\n\x08\x46inished\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .voxfleet.llm.v1.Finished.Reason\x12%\n\x05usage\x18\x02 \x01(\x0b\x32\x16.voxfleet.llm.v1.Usage\"[\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREASON_STOP\x10\x01\x12\x11\n\rREASON_LENGTH\x10\x02\x12\x15\n\x11REASON_TOOL_CALLS\x10\x03\"K\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x15\n\routput_tokens\x18\x03 \x01(\r*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04\x32_\n\x14LanguageModelService\x12G\n\x04\x43hat\x12\x1c.voxfleet.llm.v1.ChatRequest\x1a\x1d.voxfleet.llm.v1.ChatResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxfleet/llm/v1/llm.proto\x12\x0fvoxfleet.llm.v1\"\xa3\x01\n\x0b\x43hatRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1b.voxfleet.llm.v1.ChatConfigH\x00\x12+\n\x07prefill\x18\x02 \x01(\x0b\x32\x18.voxfleet.llm.v1.PrefillH\x00\x12-\n\x08generate\x18\x03 \x01(\x0b\x32\x19.voxfleet.llm.v1.GenerateH\x00\x42\t\n\x07request\"\xb2\x02\n\nChatConfig\x12\x14\n\x0cinstructions\x18\x01 \x01(\t\x12)\n\x07history\x18\x02 \x03(\x0b\x32\x18.voxfleet.llm.v1.Message\x12$\n\x05tools\x18\x03 \x03(\x0b\x32\x15.voxfleet.llm.v1.Tool\x12\x30\n\x0btool_choice\x18\x04 \x01(\x0b\x32\x1b.voxfleet.llm.v1.ToolChoice\x12\x18\n\x0btemperature\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x07 \x01(\rH\x02\x88\x01\x01\x12\r\n\x05model\x18\x08 \x01(\tB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x14\n\x12_max_output_tokens\"\x81\x01\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x15.voxfleet.llm.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12-\n\ntool_calls\x18\x03 \x03(\x0b\x32\x19.voxfleet.llm.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\"B\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\"\x99\x01\n\nToolChoice\x12.\n\x04mode\x18\x01 \x01(\x0e\x32 .voxfleet.llm.v1.ToolChoice.Mode\x12\x0c\n\x04name\x18\x02 \x01(\t\"M\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_AUTO\x10\x01\x12\r\n\tMODE_NONE\x10\x02\x12\x11\n\rMODE_REQUIRED\x10\x03\"\x17\n\x07Prefill\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x18\n\x08Generate\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xe3\x01\n\x0c\x43hatResponse\x12\x30\n\ntext_delta\x18\x01 \x01(\x0b\x32\x1a.voxfleet.llm.v1.TextDeltaH\x00\x12.\n\ttool_call\x18\x02 \x01(\x0b\x32\x19.voxfleet.llm.v1.ToolCallH\x00\x12-\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x19.voxfleet.llm.v1.FinishedH\x00\x12\x39\n\x0ftool_call_delta\x18\x04 \x01(\x0b\x32\x1e.voxfleet.llm.v1.ToolCallDeltaH\x00\x42\x07\n\x05\x65vent\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"G\n\rToolCallDelta\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0f\x61rguments_delta\x18\x03 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"\xc0\x01\n\x08\x46inished\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .voxfleet.llm.v1.Finished.Reason\x12%\n\x05usage\x18\x02 \x01(\x0b\x32\x16.voxfleet.llm.v1.Usage\"[\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREASON_STOP\x10\x01\x12\x11\n\rREASON_LENGTH\x10\x02\x12\x15\n\x11REASON_TOOL_CALLS\x10\x03\"K\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x15\n\routput_tokens\x18\x03 \x01(\r*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04\x32_\n\x14LanguageModelService\x12G\n\x04\x43hat\x12\x1c.voxfleet.llm.v1.ChatRequest\x1a\x1d.voxfleet.llm.v1.ChatResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voxfleet.llm.v1.llm_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1460
-  _globals['_ROLE']._serialized_end=1555
+  _globals['_ROLE']._serialized_start=1592
+  _globals['_ROLE']._serialized_end=1687
   _globals['_CHATREQUEST']._serialized_start=47
   _globals['_CHATREQUEST']._serialized_end=210
   _globals['_CHATCONFIG']._serialized_start=213
@@ -50,17 +50,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATE']._serialized_start=902
   _globals['_GENERATE']._serialized_end=926
   _globals['_CHATRESPONSE']._serialized_start=929
-  _globals['_CHATRESPONSE']._serialized_end=1097
-  _globals['_TEXTDELTA']._serialized_start=1099
-  _globals['_TEXTDELTA']._serialized_end=1124
-  _globals['_TOOLCALL']._serialized_start=1126
-  _globals['_TOOLCALL']._serialized_end=1186
-  _globals['_FINISHED']._serialized_start=1189
-  _globals['_FINISHED']._serialized_end=1381
-  _globals['_FINISHED_REASON']._serialized_start=1290
-  _globals['_FINISHED_REASON']._serialized_end=1381
-  _globals['_USAGE']._serialized_start=1383
-  _globals['_USAGE']._serialized_end=1458
-  _globals['_LANGUAGEMODELSERVICE']._serialized_start=1557
-  _globals['_LANGUAGEMODELSERVICE']._serialized_end=1652
+  _globals['_CHATRESPONSE']._serialized_end=1156
+  _globals['_TEXTDELTA']._serialized_start=1158
+  _globals['_TEXTDELTA']._serialized_end=1183
+  _globals['_TOOLCALLDELTA']._serialized_start=1185
+  _globals['_TOOLCALLDELTA']._serialized_end=1256
+  _globals['_TOOLCALL']._serialized_start=1258
+  _globals['_TOOLCALL']._serialized_end=1318
+  _globals['_FINISHED']._serialized_start=1321
+  _globals['_FINISHED']._serialized_end=1513
+  _globals['_FINISHED_REASON']._serialized_start=1422
+  _globals['_FINISHED_REASON']._serialized_end=1513
+  _globals['_USAGE']._serialized_start=1515
+  _globals['_USAGE']._serialized_end=1590
+  _globals['_LANGUAGEMODELSERVICE']._serialized_start=1689
+  _globals['_LANGUAGEMODELSERVICE']._serialized_end=1784
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,4 @@
-"""The parser that takes calls of tools out of streamed text, and the grammar that shapes them."""
+"""The parser that takes calls of tools out of a reply while it is written."""
 
 import json
 from itertools import pairwise
@@ -7,22 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.llm.chat import Tool
-from services.llm.engines.tool_calls import MARKUP, MalformedCallError, ParsedCall, ToolCallParser, grammar
+from services.llm.engines.tool_calls import (
+    CallDelta,
+    JsonObjectScanner,
+    MalformedCallError,
+    ParsedCall,
+    Part,
+    ReplyParser,
+)
+from services.llm.engines.tool_format import CALL_TAIL, OPENING, WORDS_HEAD, call_head
 
-NAMES = ("get_weather", "switch_light")
-LETTERS = st.text("abc<`>{}\n tol_cj\"'。", max_size=12)
-# Words that hold no marker themselves; half a marker they may hold.
-WORDS = LETTERS.filter(lambda text: not any(marker in text for marker in MARKUP))
-ARGUMENTS = st.dictionaries(st.sampled_from(["city", "room"]), LETTERS | st.just("```") | st.just("</tool_call>"))
+NAMES = ("get_weather", "get_weather_now")
+LETTERS = st.text("abc\\<`>[]{}\n tol\"'。", max_size=12)
+WORDS = LETTERS
+VALUES = st.recursive(
+    LETTERS | st.integers() | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(LETTERS, inner, max_size=2),
+    max_leaves=4,
+)
+ARGUMENTS = st.dictionaries(LETTERS, VALUES, max_size=3)
 CALLS = st.builds(
     ParsedCall, st.sampled_from(NAMES), ARGUMENTS.map(lambda value: json.dumps(value, ensure_ascii=False))
 )
 
 
-def write(call: ParsedCall, opening: str) -> str:
-    body = f'{{"name": "{call.name}", "arguments": {call.arguments_json}}}'
-    return f"{opening}\n{body}\n{MARKUP[opening]}"
+def write(calls: list[ParsedCall]) -> str:
+    """A reply of `calls`, after the opening that is part of the prompt."""
+    return f"\n{OPENING}".join(f"{call_head(call.name)}{call.arguments_json}{CALL_TAIL}" for call in calls)
 
 
 def chunks(text: str, cuts: list[int]) -> list[str]:
@@ -30,78 +41,80 @@ def chunks(text: str, cuts: list[int]) -> list[str]:
     return [text[start:end] for start, end in pairwise(edges)]
 
 
-def read(parser: ToolCallParser, pieces: list[str], *, truncated: bool = False) -> list[str | ParsedCall]:
+def read(parser: ReplyParser, pieces: list[str], *, truncated: bool = False) -> list[Part]:
     found = [part for piece in pieces for part in parser.feed(piece)]
-    return found + parser.finish(truncated=truncated)
+    parser.finish(truncated=truncated)
+    return found
 
 
-def joined(parts: list[str | ParsedCall]) -> list[str | ParsedCall]:
-    """The parts with neighbouring texts as one."""
-    whole: list[str | ParsedCall] = []
-    for part in parts:
-        if isinstance(part, str) and whole and isinstance(whole[-1], str):
-            whole[-1] += part
+@given(st.lists(CALLS, min_size=1, max_size=3), st.lists(st.integers(0, 500)))
+def test_calls_are_found_however_the_text_is_cut(calls: list[ParsedCall], cuts: list[int]) -> None:
+    found = read(ReplyParser(NAMES), chunks(write(calls), cuts))
+    assert [part for part in found if isinstance(part, ParsedCall)] == calls
+
+
+@given(st.lists(CALLS, min_size=1, max_size=3), st.lists(st.integers(0, 500)))
+def test_the_deltas_before_a_call_are_its_arguments(calls: list[ParsedCall], cuts: list[int]) -> None:
+    streamed = ""
+    for part in read(ReplyParser(NAMES), chunks(write(calls), cuts)):
+        if isinstance(part, CallDelta):
+            assert part.arguments_delta
+            streamed += part.arguments_delta
         else:
-            whole.append(part)
-    return whole
+            assert isinstance(part, ParsedCall)
+            assert streamed == part.arguments_json
+            streamed = ""
+    assert not streamed
 
 
-@given(st.lists(st.tuples(CALLS, st.sampled_from(list(MARKUP)))), WORDS, st.lists(st.integers(0, 500)))
-def test_calls_after_words_are_found_however_the_text_is_cut(
-    calls: list[tuple[ParsedCall, str]], words: str, cuts: list[int]
-) -> None:
-    text = words.rstrip("<`") + "\n".join(["", *(write(call, opening) for call, opening in calls)])
-    said = words.rstrip("<`").strip()
-    found = read(ToolCallParser(NAMES), chunks(text, cuts))
-    assert all(found)
-    assert joined(found) == ([said] if said else []) + [call for call, _ in calls]
+def test_arguments_are_passed_on_as_they_come() -> None:
+    parser = ReplyParser(NAMES)
+    assert parser.feed('get_weather", "argu') == []
+    assert parser.feed('ments": {"city"') == [CallDelta("get_weather", '{"city"')]
+    assert parser.feed(': "Par') == [CallDelta("get_weather", ': "Par')]
+    assert parser.feed('is"}') == [CallDelta("get_weather", 'is"}'), ParsedCall("get_weather", '{"city": "Paris"}')]
 
 
 @given(WORDS, st.lists(st.integers(0, 50)))
 def test_words_come_out_as_they_went_in(words: str, cuts: list[int]) -> None:
-    for names in ((), NAMES):
-        assert joined(read(ToolCallParser(names), chunks(words, cuts))) == ([words.strip()] if words.strip() else [])
+    for names, head in (((), ""), (NAMES, WORDS_HEAD)):
+        found = read(ReplyParser(names), chunks(head + words, cuts))
+        assert all(isinstance(part, str) and part for part in found)
+        assert "".join(str(part) for part in found) == words.strip()
 
 
 def test_words_are_not_held_back() -> None:
-    parser = ToolCallParser(NAMES)
-    assert parser.feed("It is") == ["It is"]
+    parser = ReplyParser(NAMES)
+    assert parser.feed(WORDS_HEAD + "It is") == ["It is"]
     assert parser.feed(" raining") == [" raining"]
 
 
-def test_only_what_may_begin_a_call_is_held_back() -> None:
-    parser = ToolCallParser(NAMES)
-    assert parser.feed("a <tool") == ["a"]
-    assert parser.feed("box> b") == [" <toolbox> b"]
-
-
-def test_without_tools_markers_are_text() -> None:
-    assert joined(read(ToolCallParser(), ["```json", "\n{}\n```"])) == ["```json\n{}\n```"]
-
-
-def test_a_call_that_the_limit_cuts_off_is_dropped() -> None:
-    assert read(ToolCallParser(NAMES), ["Well. ", '<tool_call>\n{"name": "get_w'], truncated=True) == ["Well."]
-    assert read(ToolCallParser(NAMES), ["Well. ", "<tool_c"], truncated=True) == ["Well."]
+def test_a_call_that_the_limit_cuts_off_has_deltas_but_no_end() -> None:
+    text = call_head("get_weather") + '{"city": "Pa'
+    assert read(ReplyParser(NAMES), [text], truncated=True) == [CallDelta("get_weather", '{"city": "Pa')]
+    assert read(ReplyParser(NAMES), ["get_w"], truncated=True) == []
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        '<tool_call>{"name": "get_weather"',
-        '<tool_call>{"name": "open_door", "arguments": {}}</tool_call>',
-        '<tool_call>{"name": "get_weather", "arguments": "Paris"}</tool_call>',
-        "<tool_call>get_weather</tool_call>",
-        "```json\n[1]\n```",
+        'get_weather", "arguments": {"city": ',
+        'get_weather", "arguments": {}',
+        'get_weather", "arguments": {}}\n{"function": "',
+        'get_weather", "arguments": {}} and more',
+        'get_weather", "arguments": "Paris"}',
+        'open_door", "arguments": {}}',
+        "none}",
+        "Well, it is raining.",
     ],
 )
-def test_what_is_no_call_of_an_offered_tool_is_an_error(text: str) -> None:
+def test_what_is_neither_words_nor_a_call_of_an_offered_tool_is_an_error(text: str) -> None:
     with pytest.raises(MalformedCallError):
-        read(ToolCallParser(NAMES), [text])
+        read(ReplyParser(NAMES), [text])
 
 
-def test_the_grammar_offers_only_the_tools_that_may_be_called() -> None:
-    tools = [Tool(name, "", {"type": "object", "properties": {}}) for name in NAMES]
-    assert all(name in grammar(tools, ()) for name in NAMES)
-    assert NAMES[0] not in grammar(tools, [NAMES[1]])
-    assert "words" in grammar(tools, ()).splitlines()[1]
-    assert "words" not in grammar(tools, [NAMES[1]]).splitlines()[1]
+@given(ARGUMENTS, LETTERS)
+def test_the_end_of_an_object_is_found(arguments: dict[str, object], rest: str) -> None:
+    text = json.dumps(arguments, ensure_ascii=False)
+    assert JsonObjectScanner().scan(text + rest) == len(text)
+    assert JsonObjectScanner().scan(text[:-1]) is None
