@@ -48,6 +48,25 @@ DRAFT_AUDIO_WASTED = Counter(
 )
 AUTH_REFUSED = Counter("voxfleet_auth_refused_total", "Requests refused for their key or their origin", ["code"])
 STAGE_ERRORS = Counter("voxfleet_stage_errors_total", "Errors a stage answered with, by reason", ["stage", "reason"])
+RELAY_VOICE_TO_VOICE = Histogram(
+    "voxfleet_relay_voice_to_voice_seconds",
+    "Relayed sessions: last speech sample received, as the upstream places it, to first reply audio sent, by model",
+    ["relay"],
+    buckets=LATENCY_BUCKETS,
+)
+RELAY_TURNS = Counter(
+    "voxfleet_relay_turns_total", "Replies of relayed sessions, by model and outcome", ["relay", "outcome"]
+)
+RELAY_ERRORS = Counter(
+    "voxfleet_relay_errors_total",
+    "What went wrong with the upstreams of relayed sessions, by model; error_event is an error that the upstream told",
+    ["relay", "reason"],
+)
+RELAY_RECONNECTS = Counter(
+    "voxfleet_relay_reconnects_total",
+    "Upstreams lost before the first reply and replaced (done) or not (failed), by model",
+    ["relay", "outcome"],
+)
 
 
 class MetricsServer:

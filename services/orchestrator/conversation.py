@@ -3,9 +3,10 @@
 An assistant's item holds what was *heard* of it, not what was generated.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Literal
+from typing import Literal, Self
 
 from voxfleet.llm.v1 import llm_pb2
 
@@ -29,10 +30,20 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a message: text that was written, or what was understood of audio (None: not yet, or never)."""
+
+    text: str | None
+    spoken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One item. `text` is a message's text or a function call's output; `spoken` says that it was audio.
 
-    `name`, `call_id` and `arguments` (JSON text) are those of a function call; an output has only the `call_id`.
+    `parts` are those of a message that has several, or whose audio is still to be understood; `text` is then what is
+    known of them, one a line. `name`, `call_id` and `arguments` (JSON text) are those of a function call; an output has
+    only the `call_id`.
     """
 
     id: str
@@ -45,6 +56,18 @@ class Item:
     name: str = ""
     call_id: str = ""
     arguments: str = ""
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of_parts(cls, item_id: str, role: Role, parts: tuple[Part, ...]) -> Self:
+        """A message of `parts`."""
+        text = "\n".join(part.text for part in parts if part.text)
+        return cls(item_id, role=role, text=text, parts=parts)
+
+    def understood(self, index: int, text: str) -> "Item":
+        """The message, once `text` was understood of its part number `index`."""
+        parts = (*self.parts[:index], replace(self.parts[index], text=text), *self.parts[index + 1 :])
+        return Item.of_parts(self.id, self.role, parts)
 
 
 class UnknownItemError(LookupError):
@@ -120,21 +143,27 @@ class Conversation:
         del self._items[item_id]
 
     def messages(self) -> list[llm_pb2.Message]:
-        """The conversation as the language model is shown it. Items without text say nothing and are left out."""
-        messages: list[llm_pb2.Message] = []
-        for item in self._items.values():
-            match item.kind:
-                case ItemKind.MESSAGE if item.text.strip():
-                    messages.append(llm_pb2.Message(role=_ROLES[item.role], text=item.text))
-                case ItemKind.FUNCTION_CALL:
-                    call = llm_pb2.ToolCall(id=item.call_id, name=item.name, arguments_json=item.arguments)
-                    if messages and messages[-1].role == llm_pb2.ROLE_ASSISTANT:
-                        messages[-1].tool_calls.append(call)
-                    else:
-                        messages.append(llm_pb2.Message(role=llm_pb2.ROLE_ASSISTANT, tool_calls=[call]))
-                case ItemKind.FUNCTION_CALL_OUTPUT:
-                    messages.append(llm_pb2.Message(role=llm_pb2.ROLE_TOOL, text=item.text, tool_call_id=item.call_id))
-        return messages
+        """The conversation as the language model is shown it."""
+        return messages(self._items.values())
+
+
+def messages(items: Iterable[Item]) -> list[llm_pb2.Message]:
+    """Items as the language model is shown them. Those without text say nothing and are left out; so are function calls
+    that were never finished: they could not be answered."""
+    told: list[llm_pb2.Message] = []
+    for item in items:
+        match item.kind:
+            case ItemKind.MESSAGE if item.text.strip():
+                told.append(llm_pb2.Message(role=_ROLES[item.role], text=item.text))
+            case ItemKind.FUNCTION_CALL if item.status == "completed":
+                call = llm_pb2.ToolCall(id=item.call_id, name=item.name, arguments_json=item.arguments)
+                if told and told[-1].role == llm_pb2.ROLE_ASSISTANT:
+                    told[-1].tool_calls.append(call)
+                else:
+                    told.append(llm_pb2.Message(role=llm_pb2.ROLE_ASSISTANT, tool_calls=[call]))
+            case ItemKind.FUNCTION_CALL_OUTPUT:
+                told.append(llm_pb2.Message(role=llm_pb2.ROLE_TOOL, text=item.text, tool_call_id=item.call_id))
+    return told
 
 
 _ROLES = {

@@ -1,5 +1,6 @@
 """What a session tells its client, whatever protocol the client speaks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chassis.errors import StageError
@@ -36,12 +37,13 @@ class PartialTranscript:
 class UserTurn:
     """The person's turn as an item, behind `previous_item_id`, spoken for `seconds`.
 
-    Its text may be empty: nothing was understood, and the item did not join the conversation.
+    Its text may be empty: nothing was understood, or the transcription failed with `failure`.
     """
 
     item: Item
     previous_item_id: str | None
     seconds: float
+    failure: StageError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,79 @@ class ItemAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioUnderstood:
+    """What part number `content_index` of the client's own item says, `seconds` of audio."""
+
+    item_id: str
+    content_index: int
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AudioNotUnderstood:
+    """Part number `content_index` of the client's own item could not be transcribed."""
+
+    item_id: str
+    content_index: int
+    failure: StageError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the conversation an item stands."""
+
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyBegan:
-    """A reply begins; `previous_item_id` is the item before it."""
+    """A reply begins. `item_id` is what its message will be called, if it gets one.
+
+    `voice` is empty for the default of the language; `metadata` and `audio_format` are what the client said. A reply
+    that is not `in_conversation` is told to the client only.
+    """
 
     response_id: str
     item_id: str
-    previous_item_id: str | None
     modality: str
+    voice: str = ""
+    max_output_tokens: int = 0
+    metadata: Mapping[str, str] | None = None
+    audio_format: str | None = None
+    in_conversation: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OutputBegan:
+    """An item of a reply begins: its message, or a call of a function. `place` None: it joins no conversation."""
+
+    response_id: str
+    item: Item
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallArguments:
+    """More of the arguments (JSON text) of the function call `item_id`."""
+
+    response_id: str
+    item_id: str
+    call_id: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputDone:
+    """An item of a reply is over. `cut_off` says that its audio was stopped before its end.
+
+    `place` None: it is in no conversation, or not any more.
+    """
+
+    response_id: str
+    item: Item
+    place: Place | None
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +175,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionCall:
-    """A function that the reply calls."""
-
-    item: Item
-    previous_item_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ReplyDone:
-    """A reply ended. `cancelled` says why it was stopped; `error` what failed; `text` is all that was sent of it."""
+    """A reply ended. `cancelled` says why it was stopped; `error` what failed; `text` is all that was sent of it.
+
+    `item` is its message, without text where the reply had none; `output` is all that it consists of, in order.
+    """
 
     response_id: str
     item: Item
-    calls: tuple[FunctionCall, ...] = ()
+    output: tuple[Item, ...] = ()
     cancelled: CancelReason | None = None
     cut_at_length: bool = False
     error: StageError | None = None
@@ -141,19 +204,25 @@ class TurnMeasured:
 
 @dataclass(frozen=True, slots=True)
 class IdleTimeout:
-    """Nobody spoke for the idle timeout."""
+    """Nobody spoke for the idle timeout, from `start_ms` to `end_ms`. The silence becomes the item `item_id`."""
 
     item_id: str
-    offset_ms: int
+    start_ms: int
+    end_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class SessionError:
-    """Something failed or could not be done; the session goes on. `stage` is the stage that failed, if one did."""
+    """Something failed or could not be done; the session goes on. `stage` is the stage that failed, if one did.
+
+    `cause` is the client's own name of the request that could not be done, `param` its field at fault.
+    """
 
     code: str
     message: str
     stage: str | None = None
+    cause: str | None = None
+    param: str | None = None
 
 
 Event = (
@@ -162,9 +231,14 @@ Event = (
     | PartialTranscript
     | UserTurn
     | ItemAdded
+    | AudioUnderstood
+    | AudioNotUnderstood
     | ReplyBegan
+    | OutputBegan
     | ReplyText
     | ReplyAudio
+    | CallArguments
+    | OutputDone
     | ReplyPaused
     | ReplyResumed
     | ReplyDone

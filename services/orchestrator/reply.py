@@ -8,8 +8,8 @@ conversation ──► llm ──text──► speakable ──► clauses ─�
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from voxfleet.llm.v1 import llm_pb2
@@ -20,6 +20,7 @@ from chassis.errors import Code, StageError
 from services.orchestrator.clients import LlmCall, Stages, TtsCall
 from services.orchestrator.languages import reply_language
 from services.orchestrator.marks import Mark, TurnMarks
+from services.orchestrator.outcome import Outcome
 from services.orchestrator.playout import Playout
 from services.orchestrator.sentences import ClauseSplitter
 from services.orchestrator.settings import Settings
@@ -45,31 +46,27 @@ class ReplyRequest:
     modality: Modality = "audio"
     voice: str = ""
     speed: float = 1.0
+    metadata: Mapping[str, str] | None = None
+    audio_format: str | None = None
+    """The last two are the client's own, told back."""
 
 
 class ReplyListener(Protocol):
     """Who carries the reply to the client. Called in order: ready, text and audio, then one of ended and failed."""
 
-    def on_reply_ready(self, turn: int) -> None: ...
+    def on_reply_ready(self) -> None: ...
 
-    def on_reply_text(self, turn: int, text: str) -> None: ...
+    def on_reply_outcome(self) -> None:
+        """The language model began to say something, or said more of a function call; the outcome has it."""
+        ...
 
-    def on_reply_audio(self, turn: int, pcm: bytes, rate: int) -> None: ...
+    def on_reply_text(self, text: str) -> None: ...
 
-    def on_reply_ended(self, turn: int) -> None: ...
+    def on_reply_audio(self, pcm: bytes, rate: int) -> None: ...
 
-    def on_reply_failed(self, turn: int, error: StageError) -> None: ...
+    def on_reply_ended(self) -> None: ...
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What the language model said beside the text."""
-
-    calls: list[llm_pb2.ToolCall] = field(default_factory=list)
-    usage: llm_pb2.Usage = field(default_factory=llm_pb2.Usage)
-    cut_at_length: bool = False
-    written: str = ""
-    deltas: int = 0
+    def on_reply_failed(self, error: StageError) -> None: ...
 
 
 class Reply:
@@ -164,11 +161,11 @@ class Reply:
                     tasks.create_task(self._speak(stages, context))
                     tasks.create_task(self._play())
         except* StageError as group:
-            self._listener.on_reply_failed(self.request.turn, StageError.first_of(group))
+            self._listener.on_reply_failed(StageError.first_of(group))
         else:
             # The end of a paused reply would be missed: nobody expects it.
             await self._playing.wait()
-            self._listener.on_reply_ended(self.request.turn)
+            self._listener.on_reply_ended()
 
     # -- language model ------------------------------------------------------------------------------------------------
 
@@ -218,35 +215,57 @@ class Reply:
                 case "text_delta":
                     self.outcome.deltas += 1
                     yield answer.text_delta.text
+                case "tool_call_delta":
+                    self.outcome.go_on_calling(answer.tool_call_delta)
+                    self._be_called()
                 case "tool_call":
-                    self.outcome.calls.append(answer.tool_call)
-                    self._be_ready()
+                    self.outcome.complete_call(answer.tool_call)
+                    self._be_called()
                 case "finished":
-                    self.outcome.usage = answer.finished.usage
-                    self.outcome.cut_at_length = answer.finished.reason == llm_pb2.Finished.REASON_LENGTH
+                    self.outcome.finish(answer.finished)
             answer = await anext(answers, None)
+
+    def _be_called(self) -> None:
+        self._be_ready()
+        self._listener.on_reply_outcome()
+
+    def _begin_text(self, text: str) -> None:
+        if text.strip() and not self.outcome.has_text:
+            self.outcome.begin_text()
+            self._listener.on_reply_outcome()
 
     async def _cut_into_clauses(self, deltas: AsyncIterator[str]) -> None:
         speakable, splitter = SpeakableText(), ClauseSplitter()
         async for delta in deltas:
-            for clause in splitter.push(speakable.push(delta)):
+            text = speakable.push(delta)
+            self._begin_text(text)
+            for clause in splitter.push(text):
                 await self._clauses.put(clause)
-        for clause in (*splitter.push(speakable.flush()), *splitter.flush()):
+        text = speakable.flush()
+        self._begin_text(text)
+        for clause in (*splitter.push(text), *splitter.flush()):
             await self._clauses.put(clause)
         await self._clauses.put(None)
 
     async def _write(self, deltas: AsyncIterator[str]) -> None:
+        text = ""
         async for delta in deltas:
+            # What is blank before a function call is no message.
+            text += delta
+            if not text.strip() and not self.outcome.has_text:
+                continue
+            self._begin_text(text)
             self._be_ready()
             await self._released.wait()
-            self.outcome.written += delta
-            self._listener.on_reply_text(self.request.turn, delta)
+            self.outcome.written += text
+            self._listener.on_reply_text(text)
+            text = ""
         await self._released.wait()
 
     def _be_ready(self) -> None:
         if not self._ready:
             self._ready = True
-            self._listener.on_reply_ready(self.request.turn)
+            self._listener.on_reply_ready()
 
     # -- voice ---------------------------------------------------------------------------------------------------------
 
@@ -327,8 +346,8 @@ class Reply:
             return
         self.marks.set(Mark.AUDIO_SENT, now)
         if outgoing.text:
-            self._listener.on_reply_text(self.request.turn, outgoing.text)
-        self._listener.on_reply_audio(self.request.turn, outgoing.pcm, self._playout.rate)
+            self._listener.on_reply_text(outgoing.text)
+        self._listener.on_reply_audio(outgoing.pcm, self._playout.rate)
 
 
 def _too_late(stage: str, what: str, limit_s: float) -> StageError:

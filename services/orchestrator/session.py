@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from voxfleet.stt.v1 import stt_pb2
 
@@ -12,17 +12,19 @@ from chassis.errors import StageError
 from chassis.metrics import DRAFTS, FRAMES_DROPPED, SESSIONS, SESSIONS_ACTIVE
 from services.orchestrator import events
 from services.orchestrator import turn_events as turns
+from services.orchestrator.answering import Answering
 from services.orchestrator.clients import Stages
-from services.orchestrator.conversation import Conversation, Item, Role
+from services.orchestrator.conversation import Conversation, Item
 from services.orchestrator.detection import Detection
-from services.orchestrator.marks import Mark, TurnMarks
-from services.orchestrator.replies import Replies, new_id
-from services.orchestrator.reply import ReplyRequest
-from services.orchestrator.session_config import ReplyOverrides, SessionConfig, chat_config
+from services.orchestrator.ids import new_id
+from services.orchestrator.listening import Listening
+from services.orchestrator.out_of_band import OutOfBand
+from services.orchestrator.recordings import Recordings
+from services.orchestrator.replies import Replies
+from services.orchestrator.session_config import ReplyOverrides, SessionConfig
 from services.orchestrator.settings import Settings
 from services.orchestrator.tape import Tape
-from services.orchestrator.turn import Ear, Mouth, TurnMachine
-from services.orchestrator.utterance import Utterance
+from services.orchestrator.turn import Ear, TurnMachine
 from services.orchestrator.vad_input import VadInput
 
 # Events that wait for the client. A client that reads nothing for so long is gone: its session is ended.
@@ -39,19 +41,6 @@ class SlowClientError(Exception):
 
 class _Closed(Exception):  # noqa: N818  # not an error
     """Ends the session's task group."""
-
-
-@dataclass(slots=True)
-class _Speech:
-    """One utterance: its task, and the item that it becomes."""
-
-    utterance: Utterance
-    task: asyncio.Task[None]
-    item_id: str
-    start: int
-    flush: int = 0
-    announced: bool = False
-    ended: bool = False
 
 
 class Session:
@@ -73,12 +62,22 @@ class Session:
         self._tasks: asyncio.TaskGroup | None = None
         self._detection: Detection | None = None
         self._detection_task: asyncio.Task[None] | None = None
-        self._speech: dict[int, _Speech] = {}
+        self._listening = Listening(stages, self._tape, self.conversation, self._emit)
         self._replies = Replies(stages, settings, self.conversation, self._emit, self._dispatch)
-        self._marks = TurnMarks()
-        self._language = config.language
-        self._overrides = ReplyOverrides()
-        self._user_item_id = ""
+        self._recordings = Recordings(stages, settings, self.conversation, self._emit)
+        self._answering = Answering(
+            stages,
+            self._context,
+            lambda: self.config,
+            self.conversation,
+            self._machine,
+            self._replies,
+            OutOfBand(stages, settings, self._emit),
+            self._recordings,
+            self._emit,
+            self._ask,
+        )
+        self._cause: str | None = None
 
     # -- for the client's protocol -------------------------------------------------------------------------------------
 
@@ -89,7 +88,7 @@ class Session:
         outcome = "failed"
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
+                self._tasks = self._answering.tasks = tasks
                 self._watch_speech()
                 await self._closing
                 raise _Closed  # noqa: TRY301  # the way to end a task group from inside
@@ -121,30 +120,38 @@ class Session:
             # Silence counts once the VAD could have heard that it was none.
             self._dispatch(turns.AudioAdvanced(self._vad_input.tape.end))
 
-    def commit_audio(self) -> None:
-        """The client says that the turn is over."""
-        self._dispatch(turns.Commit(self._tape.end))
+    def commit_audio(self, cause: str | None = None) -> None:
+        """The client says that the turn is over. `cause` is the client's name of the request, told back in errors."""
+        self._ask(turns.Commit(self._tape.end), cause)
 
     def clear_audio(self) -> None:
         """The client throws away what was said and not committed."""
         self._dispatch(turns.Clear(self._tape.end))
 
-    def create_response(self, overrides: ReplyOverrides) -> None:
-        """The client asks for a reply."""
-        self._overrides = overrides
-        self._dispatch(turns.CreateResponse())
-        if not self._machine.owes_reply:
-            self._overrides = ReplyOverrides()
+    def create_response(self, overrides: ReplyOverrides, cause: str | None = None) -> None:
+        """The client asks for a reply. It begins once all recordings that were added before are understood."""
+        self._answering.create(overrides, cause)
 
-    def cancel_response(self) -> None:
-        """The client stops the reply."""
-        self._dispatch(turns.CancelResponse())
+    def cancel_response(self, response_id: str | None = None, cause: str | None = None) -> None:
+        """The client stops a reply: the one of that id, or that of the conversation."""
+        self._answering.cancel(response_id, cause)
 
-    def add_item(self, item: Item, after: str | None = None) -> None:
-        """Adds the client's own item. Raises what `Conversation.add` raises."""
+    def add_item(self, item: Item, after: str | None = None, recordings: Mapping[int, bytes] | None = None) -> None:
+        """Adds the client's own item. `recordings` is the audio of its parts by their number, PCM s16le mono at 16 kHz,
+        at most `recording_room_s` of it. Raises what `Conversation.add` raises."""
         previous = self.conversation.last_id if after is None else None if after == "root" else after
         self.conversation.add(item, after)
         self._emit(events.ItemAdded(item, previous))
+        if recordings:
+            assert self._tasks is not None
+            config = self._transcription_config()
+            config.partial_interval_ms = 0
+            self._recordings.add(item.id, recordings, config, self._context, self._tasks)
+
+    @property
+    def recording_room_s(self) -> float:
+        """Seconds of recordings that may be added now."""
+        return self._recordings.room_s
 
     def truncate(self, item_id: str, audio_ms: int) -> Item:
         """Cuts a reply to what its first `audio_ms` ms say. Raises LookupError where it is no reply of late."""
@@ -162,7 +169,7 @@ class Session:
         before = self.config
         listens_anew = (config.threshold, config.vad_silence_ms) != (before.threshold, before.vad_silence_ms)
         self.config = config
-        self._language = config.language or self._language
+        self._answering.language = config.language or self._answering.language
         now = time.monotonic()
         for action in self._machine.reconfigure(config.turn):
             self._do(action, now)
@@ -180,25 +187,30 @@ class Session:
     # -- what happens --------------------------------------------------------------------------------------------------
 
     def on_partial(self, utterance: int, stable: str, unstable: str) -> None:
-        speech = self._speech[utterance]
-        if speech.announced:
-            self._emit(events.PartialTranscript(speech.item_id, stable, unstable))
+        self._listening.tell_partial(utterance, stable, unstable)
         # The unstable end is worth its tokens: most of it stays, and only what changes is decoded again.
         self._replies.prefill(stable + unstable)
         self._dispatch(turns.Hypothesis(utterance, stable + unstable, self._replies.spoken_of_late()))
 
     def on_text(self, utterance: int, flush: int, text: str, language: str) -> None:
-        if flush == self._speech[utterance].flush:
-            self._marks.set(Mark.TRANSCRIPT, time.monotonic())
+        self._listening.take_text(utterance, flush, time.monotonic())
         spoken = self._replies.spoken_of_late()
-        self._dispatch(turns.Transcript(utterance, flush, text, language, spoken, self._may_draft()))
+        self._dispatch(turns.Transcript(utterance, flush, text, language, spoken, self._answering.may_draft()))
 
     def on_transcription_failed(self, utterance: int, error: StageError) -> None:
-        self._on_stage_error(error)
+        self._listening.fail(utterance, error)
         self._dispatch(turns.TranscriptionFailed(utterance))
 
     def _on_stage_error(self, error: StageError) -> None:
         self._emit(events.SessionError(error.reason.lower(), error.message, error.stage))
+
+    def _ask(self, event: turns.Event, cause: str | None) -> None:
+        """Dispatches what the client asked for; an error says so."""
+        self._cause = cause
+        try:
+            self._dispatch(event)
+        finally:
+            self._cause = None
 
     def _dispatch(self, event: turns.Event) -> None:
         now = time.monotonic()
@@ -235,37 +247,34 @@ class Session:
             case turns.OpenUtterance(number, start):
                 self._open_utterance(number, start)
             case turns.FlushUtterance(number, flush, end):
-                self._marks = TurnMarks()
-                self._marks.set(Mark.FLUSH, now)
-                speech = self._speech[number]
-                speech.flush = flush
-                speech.utterance.flush(flush, end)
+                self._listening.flush(number, flush, end, now)
             case turns.ContinueUtterance(number):
-                self._speech[number].utterance.resume()
-                self._prepare_reply()
+                self._listening.go_on(number)
+                self._answering.prepare()
             case turns.CloseUtterance(number):
-                self._speech.pop(number).task.cancel()
+                self._listening.close(number)
                 self._replies.forget_prepared()
             case turns.AnnounceSpeech(number, offset):
-                speech = self._speech[number]
-                speech.announced = True
-                self._emit(events.SpeechBegan(speech.item_id, _ms(offset)))
+                self._listening.announce(number, offset)
             case turns.EndTurn(number, end):
-                self._marks.set(Mark.ENDPOINT, now)
-                self._end_speech(self._speech[number], end)
+                self._listening.end_turn(number, end, now)
             case turns.CommitUser():
-                self._commit_user(action)
+                self._listening.commit(action)
+            case turns.GiveUpText(number):
+                self._listening.fail_late(number, self.config.turn.transcript_timeout_s)
             case turns.StartReply(turn, text, language):
-                self._start_reply(turn, text, language)
+                self._answering.start(turn, text, language, self._listening.marks)
             case turns.SkipDraft():
                 DRAFTS.labels("skipped").inc()
             case turns.ReleaseReply(turn, draft):
-                self._replies.release(turn, draft, self._user_item_id)
-                self._user_item_id = ""
+                self._replies.release(turn, draft, self._listening.answerable)
+                self._listening.answerable = ""
             case turns.CancelReply(turn, reason, error):
                 self._replies.cancel(turn, reason, error)
                 if reason is turns.CancelReason.INTERRUPTED:
-                    self._prepare_reply()
+                    self._answering.prepare()
+            case turns.CallOffReply():
+                self._answering.call_off()
             case turns.FinishReply(turn):
                 self._replies.finish(turn)
             case turns.PauseReply(turn):
@@ -273,9 +282,9 @@ class Session:
             case turns.ResumeReply(turn):
                 self._replies.resume(turn)
             case turns.AnnounceIdle():
-                self._emit(events.IdleTimeout(new_id("item"), _ms(self._tape.end)))
+                self._listening.commit_silence(int((self.config.turn.idle_timeout_s or 0.0) * SAMPLE_RATE))
             case turns.ReportError(code, message):
-                self._emit(events.SessionError(code, message))
+                self._emit(events.SessionError(code, message, cause=self._cause))
 
     def _watch_speech(self) -> None:
         assert self._tasks is not None
@@ -288,67 +297,16 @@ class Session:
 
     def _open_utterance(self, number: int, start: int) -> None:
         assert self._tasks is not None
-        utterance = Utterance(number, start, self._tape, self)
-        context = self._context.for_turn(new_id("utt"))
-        task = self._tasks.create_task(utterance.run(self._stages, context, self._transcription_config))
-        self._speech[number] = _Speech(utterance, task, new_id("item"), start)
-        self._prepare_reply()
-
-    def _prepare_reply(self) -> None:
-        """Warms the language model while the person speaks; not beside a reply whose end the history must know, nor
-        where others need the room for their answers."""
-        assert self._tasks is not None
-        wanted = self.config.turn.create_response and self._machine.mouth is Mouth.SILENT
-        if wanted and self._stages.has_room("llm"):
-            config = chat_config(self.config, ReplyOverrides(), self.conversation.messages())
-            self._replies.prepare(config, self._context.for_turn(new_id("turn")), self._tasks)
-
-    def _may_draft(self) -> bool:
-        return self._stages.has_room("llm") and (self.config.modality != "audio" or self._stages.has_room("tts"))
+        self._listening.open(number, start, self, self._transcription_config, self._context, self._tasks)
+        self._answering.prepare()
 
     def _transcription_config(self) -> stt_pb2.TranscribeConfig:
         return stt_pb2.TranscribeConfig(
             language=self.config.language,
-            expected_language=self._language,
+            expected_language=self._answering.language,
             partial_interval_ms=self._settings.partial_interval_ms,
             hint=self.config.hint,
         )
-
-    def _end_speech(self, speech: _Speech, end: int) -> None:
-        if speech.announced and not speech.ended:
-            speech.ended = True
-            self._emit(events.SpeechEnded(speech.item_id, _ms(end)))
-
-    def _commit_user(self, action: turns.CommitUser) -> None:
-        speech = self._speech[action.utterance]
-        if not speech.announced:
-            return
-        self._end_speech(speech, action.end)
-        self._marks.last_speech = self._tape.received_at(action.end)
-        item = Item(speech.item_id, role=Role.USER, text=action.text, spoken=True, language=action.language)
-        previous = self.conversation.last_id
-        if action.text:
-            self.conversation.add(item)
-            self._user_item_id = item.id
-        seconds = (action.end - speech.start) / SAMPLE_RATE
-        self._emit(events.UserTurn(item, previous, round(max(0.0, seconds), 2)))
-
-    def _start_reply(self, turn: int, text: str, language: str) -> None:
-        assert self._tasks is not None
-        self._language = language or self._language
-        # A reply to the conversation alone is no part of the turn that somebody may be speaking.
-        marks = self._marks if text else TurnMarks()
-        config = chat_config(self.config, self._overrides, self.conversation.messages())
-        request = ReplyRequest(
-            turn,
-            text,
-            self._language,
-            self._overrides.modality or self.config.modality,
-            self.config.voice if self._overrides.voice is None else self._overrides.voice,
-            self.config.speed if self._overrides.speed is None else self._overrides.speed,
-        )
-        self._overrides = ReplyOverrides()
-        self._replies.start(request, config, marks, self._context.for_turn(new_id("turn")), self._tasks)
 
     async def _wait_for_room(self) -> None:
         """Slows down a client that sends faster than it is listened to; not for ever: a stage may be down."""
@@ -358,7 +316,3 @@ class Session:
                 return
             await asyncio.sleep(_WAIT_S)
             waited_s += _WAIT_S
-
-
-def _ms(offset: int) -> int:
-    return offset * 1000 // SAMPLE_RATE

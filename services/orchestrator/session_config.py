@@ -1,13 +1,15 @@
 """What one session was told: by the settings first, by its client afterwards."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
 from voxfleet.llm.v1 import llm_pb2
 
+from services.orchestrator.conversation import Conversation, Item, messages
 from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
 from services.orchestrator.noise_reduction import NoiseReduction
-from services.orchestrator.reply import Modality
+from services.orchestrator.reply import Modality, ReplyRequest
 from services.orchestrator.settings import Settings
 from services.orchestrator.turn_config import TurnConfig
 
@@ -64,7 +66,12 @@ class SessionConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOverrides:
-    """What a client asks for one reply only; None keeps the session's own."""
+    """What a client asks for one reply only; None keeps the session's own.
+
+    `input` is what the language model is shown instead of the conversation: items, and ids of items of the
+    conversation. `metadata` and `audio_format` are the client's own, told back. A reply that is not `in_conversation`
+    neither joins it nor waits for its turn.
+    """
 
     instructions: str | None = None
     voice: str | None = None
@@ -72,6 +79,37 @@ class ReplyOverrides:
     modality: Modality | None = None
     temperature: float | None = None
     max_output_tokens: int | None = None
+    tools: tuple[llm_pb2.Tool, ...] | None = None
+    tool_choice: llm_pb2.ToolChoice | None = None
+    input: tuple[Item | str, ...] | None = None
+    metadata: Mapping[str, str] | None = None
+    audio_format: str | None = None
+    in_conversation: bool = True
+
+    def history(self, conversation: Conversation) -> list[llm_pb2.Message]:
+        """What the language model is shown. An item that was deleted since it was named says nothing."""
+        if self.input is None:
+            return conversation.messages()
+        shown = []
+        for item in self.input:
+            if isinstance(item, Item):
+                shown.append(item)
+            elif item in conversation:
+                shown.append(conversation.get(item))
+        return messages(shown)
+
+    def request(self, config: SessionConfig, turn: int, text: str, language: str) -> ReplyRequest:
+        """The reply to `text`, as `config` and these wishes have it. Input of its own stands for the text, too."""
+        return ReplyRequest(
+            turn,
+            text if self.input is None else "",
+            language,
+            self.modality or config.modality,
+            config.voice if self.voice is None else self.voice,
+            config.speed if self.speed is None else self.speed,
+            self.metadata,
+            self.audio_format,
+        )
 
 
 def chat_config(config: SessionConfig, overrides: ReplyOverrides, history: list[llm_pb2.Message]) -> llm_pb2.ChatConfig:
@@ -79,8 +117,8 @@ def chat_config(config: SessionConfig, overrides: ReplyOverrides, history: list[
     return llm_pb2.ChatConfig(
         instructions=config.instructions if overrides.instructions is None else overrides.instructions,
         history=history,
-        tools=config.tools,
-        tool_choice=config.tool_choice,
+        tools=config.tools if overrides.tools is None else overrides.tools,
+        tool_choice=config.tool_choice if overrides.tool_choice is None else overrides.tool_choice,
         temperature=config.temperature if overrides.temperature is None else overrides.temperature,
         max_output_tokens=overrides.max_output_tokens or config.max_output_tokens,
     )

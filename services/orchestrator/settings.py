@@ -9,6 +9,8 @@ from chassis.settings import Port, ServerSettings
 from services.orchestrator.edge.auth.client_secrets import LONGEST_S, SHORTEST_S
 from services.orchestrator.edge.auth.keys import ApiKeys, ApiKeysFile, SigningKey
 from services.orchestrator.edge.auth.origins import AllowedOrigins, is_loopback
+from services.orchestrator.edge.relay.upstreams import Upstream, Upstreams, UpstreamsFile
+from services.orchestrator.edge.webrtc.ice import AnnouncedAddress, IceUrl
 from services.orchestrator.endpointing import Eagerness
 
 INSTRUCTIONS = (
@@ -30,6 +32,17 @@ class Settings(ServerSettings):
     channels: int = Field(2, ge=1, le=64, description="HTTP/2 connections to each stage, used in turn")
 
     max_sessions: int = Field(64, ge=1, description="sessions served at once; one more is refused")
+    webrtc_connect_timeout_s: float = Field(15.0, gt=0, description="WebRTC: longest a peer may take to connect")
+    webrtc_announce_address: AnnouncedAddress = Field(
+        "", description="WebRTC: IP address to announce in place of the machine's own, as behind NAT or in a container"
+    )
+    webrtc_stun_server: IceUrl = Field("", description="WebRTC: STUN server, stun:HOST[:PORT]; empty: none is asked")
+    webrtc_turn_server: IceUrl = Field(
+        "",
+        description="WebRTC: TURN server, turn:HOST[:PORT][?transport=tcp] or turns:HOST[:PORT]; empty: none is used",
+    )
+    webrtc_turn_username: str = Field("", description="WebRTC: user name at the TURN server")
+    webrtc_turn_password: SecretStr = Field(SecretStr(""), description="WebRTC: password at the TURN server")
     max_message_bytes: int = Field(16 << 20, ge=1 << 12, description="largest WebSocket message accepted, in bytes")
     max_requests: int = Field(
         32, ge=1, description="requests and sockets of one stage alone served at once; one more is refused"
@@ -58,6 +71,22 @@ class Settings(ServerSettings):
     )
     allowed_origins: AllowedOrigins = Field(
         "", validate_default=True, description="origins of pages that may connect beside the server's own; * for any"
+    )
+
+    relays: Upstreams = Field(
+        "",
+        validate_default=True,
+        description="models that other Realtime servers answer for, as JSON: "
+        '{"MODEL": {"url": "wss://…", "key_file": "…", "model": "…", "headers": {}}}',
+    )
+    relays_file: UpstreamsFile = Field(
+        "", validate_default=True, description="TOML file with more of them, a table for each model"
+    )
+    relay_timeout_s: float = Field(10.0, gt=0, description="longest that a relay tries to reach its upstream")
+    relay_attempts: int = Field(5, ge=1, description="most attempts of it, and most upstreams lost in a session")
+    relay_stall_s: float = Field(10.0, gt=0, description="longest that either side of a relay may take nothing")
+    relay_replay_bytes: int = Field(
+        2 << 20, ge=0, description="events kept to be repeated if an upstream is lost before it has replied, in bytes"
     )
 
     instructions: str = Field(INSTRUCTIONS, description="what the language model is told when the client says nothing")
@@ -90,6 +119,21 @@ class Settings(ServerSettings):
     tts_deadline_s: float = Field(300.0, gt=0, description="longest a reply's audio may take, playback included")
     health_timeout_s: float = Field(1.0, gt=0, description="longest wait for a stage's health in /readyz")
 
+    plain_queue_ms: int = Field(
+        2_000, ge=200, le=10_000, description="/realtime: most audio that waits for its session; then the oldest goes"
+    )
+    plain_ping_interval_s: float = Field(
+        30.0, gt=0, description="/realtime: seconds between two pings; a client silent from one to the next is gone"
+    )
+
+    @field_validator("relays_file")
+    @classmethod
+    def _is_told_once(cls, more: tuple[Upstream, ...], info: ValidationInfo) -> tuple[Upstream, ...]:
+        named = {upstream.name for upstream in info.data.get("relays", ())}
+        if twice := sorted(named & {upstream.name for upstream in more}):
+            raise ValueError(f"expected other models than in VOXFLEET_ORCHESTRATOR_RELAYS, got {', '.join(twice)}")
+        return more
+
     @field_validator("auth")
     @classmethod
     def _has_keys_where_needed(cls, auth: str, info: ValidationInfo) -> str:
@@ -109,6 +153,11 @@ class Settings(ServerSettings):
     def keys(self) -> tuple[SecretStr, ...]:
         """Every API key that clients may use."""
         return self.api_keys + self.api_keys_file
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """Every model that another server answers for."""
+        return self.relays + self.relays_file
 
     @property
     def listens_locally(self) -> bool:

@@ -28,6 +28,7 @@ from services.orchestrator.turn_events import (
     AnnounceIdle,
     AnnounceSpeech,
     AudioAdvanced,
+    CallOffReply,
     CancelReason,
     CancelReply,
     CancelResponse,
@@ -42,6 +43,7 @@ from services.orchestrator.turn_events import (
     Event,
     FinishReply,
     FlushUtterance,
+    GiveUpText,
     Hypothesis,
     OpenUtterance,
     PauseReply,
@@ -382,7 +384,11 @@ class TurnMachine:
 
     def _on_cancel_response(self, do: Do) -> None:
         if self.mouth in (Mouth.SILENT, Mouth.DRAFTING):
-            do(ReportError("response_cancel_not_active", "no response is active: nothing to cancel"))
+            if self._reply_wanted:
+                self._reply_wanted = False
+                do(CallOffReply())
+            else:
+                do(ReportError("response_cancel_not_active", "no response is active: nothing to cancel"))
             return
         if self.mouth is Mouth.PAUSED:
             self._announce(do)
@@ -393,7 +399,7 @@ class TurnMachine:
         if self.ear is Ear.PAUSE and now >= self._utterance.deadline:
             self._end_turn(now, do)
         elif self.ear is Ear.ENDING and now >= self._utterance.deadline:
-            do(ReportError("transcription_timeout", "what was said could not be transcribed in time"))
+            do(GiveUpText(self._utterance.number))
             self._abandon_utterance(do)
         if self.mouth is Mouth.PAUSED and self.ear is Ear.SPEECH and now >= self._confirm_at:
             self._interrupt(do)
@@ -413,8 +419,9 @@ class TurnMachine:
         self.mouth = Mouth.SPEAKING
 
     def _interrupt(self, do: Do) -> None:
-        self._cancel(CancelReason.INTERRUPTED, do)
+        # In this order, as OpenAI's servers have it: who plays the reply falls silent at the first of the two.
         self._announce(do)
+        self._cancel(CancelReason.INTERRUPTED, do)
 
     def _cancel(self, reason: CancelReason, do: Do) -> None:
         do(CancelReply(self._turn, reason))

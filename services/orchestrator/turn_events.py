@@ -235,6 +235,11 @@ class CancelReply:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOffReply:
+    """The reply that the client asked for, and that could only begin later, is not wanted any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class FinishReply:
     """The reply of `turn` was heard whole; it joins the conversation."""
 
@@ -256,6 +261,13 @@ class ResumeReply:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUpText:
+    """The text of `utterance` did not come in time: it is taken for failed."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnnounceIdle:
     """Nobody has spoken for the idle timeout; a reply of the assistant's own follows."""
 
@@ -273,6 +285,7 @@ Action = (
     | FlushUtterance
     | ContinueUtterance
     | CloseUtterance
+    | GiveUpText
     | AnnounceSpeech
     | EndTurn
     | CommitUser
@@ -280,6 +293,7 @@ Action = (
     | SkipDraft
     | ReleaseReply
     | CancelReply
+    | CallOffReply
     | FinishReply
     | PauseReply
     | ResumeReply

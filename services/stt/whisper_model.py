@@ -92,14 +92,14 @@ class WhisperModel:
         """The probability of every language. Only for a multilingual model."""
         return {token[2:-2]: probability for token, probability in self._model.detect_language(encoded.output)[0]}
 
-    def decode(self, encoded: Encoded, language: str, prompt: str, budget: int, prefix: Sequence[int] = ()) -> Decoded:
-        """The likeliest text token by token, at most `budget` of them, after `prefix`, which the result leaves out.
+    def decode(self, encoded: Encoded, language: str, prompt: str, budget: int) -> Decoded:
+        """The likeliest text token by token, at most `budget` of them.
 
         `prompt` is text that might have come before; empty for none.
         """
         tokenizer = self._tokenizer(language)
         before = [tokenizer.sot_prev, *tokenizer.encode(f" {prompt}")[-MAX_PROMPT_TOKENS:]] if prompt else []
-        start = [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps, *prefix]
+        start = [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps]
         budget = min(budget, MAX_NEW_TOKENS)
         # CTranslate2 allows min(max_length / 2, max_length - start) new tokens.
         result = self._model.generate(

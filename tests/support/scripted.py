@@ -47,6 +47,11 @@ class Script:
     text_delay_s: float = 0.0
     replies: list[str] = field(default_factory=lambda: ["It is noon. The sun is high."])
     calls: list[llm_pb2.ToolCall] = field(default_factory=list)
+    """Functions that every reply calls behind its text, each streamed in three pieces."""
+    call_delay_s: float = 0.0
+    """Before every piece of a call, and before its end."""
+    cut_at_length: bool = False
+    """Replies end at their limit of tokens, in the middle of their last call if they have one."""
     first_token_delay_s: float = 0.0
     token_delay_s: float = 0.0
     audio_delay_s: float = 0.0
@@ -122,6 +127,8 @@ class ScriptedStt(stt_pb2_grpc.SpeechToTextServiceServicer):
         script = self._script
         async with _stream(script, "stt", context):
             config = (await anext(aiter(request_iterator))).config
+            if config.format.sample_rate_hz != SAMPLE_RATE:
+                await context.abort_with_status(to_status(StageError.invalid("config.format", "PCM at 16 kHz")))
             text, heard, told = script.next(script.texts), 0, False
             async for request in request_iterator:
                 heard += len(request.audio) // 2
@@ -165,10 +172,19 @@ class ScriptedLlm(llm_pb2_grpc.LanguageModelServiceServicer):
             for token in tokens:
                 yield llm_pb2.ChatResponse(text_delta=llm_pb2.TextDelta(text=token))
                 await asyncio.sleep(script.token_delay_s)
-            for call in script.calls:
-                yield llm_pb2.ChatResponse(tool_call=call)
+            for number, call in enumerate(script.calls, start=1):
+                third = -(-len(call.arguments_json) // 3)
+                for start in range(0, len(call.arguments_json), third):
+                    await asyncio.sleep(script.call_delay_s)
+                    piece = call.arguments_json[start : start + third]
+                    delta = llm_pb2.ToolCallDelta(call_id=call.id, name=call.name, arguments_delta=piece)
+                    yield llm_pb2.ChatResponse(tool_call_delta=delta)
+                await asyncio.sleep(script.call_delay_s)
+                if number < len(script.calls) or not script.cut_at_length:
+                    yield llm_pb2.ChatResponse(tool_call=call)
             usage = llm_pb2.Usage(input_tokens=10, cached_tokens=4, output_tokens=len(tokens))
-            finished = llm_pb2.Finished(reason=llm_pb2.Finished.REASON_STOP, usage=usage)
+            reason = llm_pb2.Finished.REASON_LENGTH if script.cut_at_length else llm_pb2.Finished.REASON_STOP
+            finished = llm_pb2.Finished(reason=reason, usage=usage)
             yield llm_pb2.ChatResponse(finished=finished)
 
 

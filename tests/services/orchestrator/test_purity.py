@@ -18,8 +18,10 @@ DECIDES = (
         "playout",
         "marks",
         "events",
+        "outcome",
     ),
     *("loads", "sentences", "boundaries", "speakable", "markup", "languages", "characters", "speech_writer"),
+    *("edge.plain.intake", "edge.plain.keepalive"),
 )
 FORBIDDEN = {"grpc", "asyncio", "time", "threading", "socket", "datetime"}
 IMPORTED = "import sys, services.orchestrator.{}; print(*sys.modules)"

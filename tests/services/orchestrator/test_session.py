@@ -23,11 +23,12 @@ async def test_a_spoken_question_is_answered_aloud_and_both_join_the_history() -
         await talk.say(0.8, then_silence=0.8)
         done = await talk.until(events.ReplyDone)
         kinds = [type(event) for event in talk.told if not isinstance(event, events.PartialTranscript)]
-        assert kinds[:5] == [
+        assert kinds[:6] == [
             events.SpeechBegan,
             events.SpeechEnded,
             events.UserTurn,
             events.ReplyBegan,
+            events.OutputBegan,
             events.ReplyText,
         ]
         assert done.item.text == "It is noon. The sun is high."
@@ -230,11 +231,21 @@ async def test_a_reply_that_waits_for_the_text_of_the_turn_keeps_what_it_was_tol
 
 async def test_a_function_call_joins_the_history_after_the_message() -> None:
     call = llm_pb2.ToolCall(id="call_1", name="weather", arguments_json='{"city": "Paris"}')
+    async with talking(Script(calls=[call], replies=["Let me see."])) as talk:
+        talk.session.create_response(ReplyOverrides())
+        done = await talk.until(events.ReplyDone)
+        kinds = [ItemKind.MESSAGE, ItemKind.FUNCTION_CALL]
+        assert [item.kind for item in done.output] == kinds
+        assert [item.kind for item in talk.session.conversation.items] == kinds
+
+
+async def test_a_reply_that_only_calls_a_function_has_no_message() -> None:
+    call = llm_pb2.ToolCall(id="call_1", name="weather", arguments_json='{"city": "Paris"}')
     async with talking(Script(calls=[call], replies=[""])) as talk:
         talk.session.create_response(ReplyOverrides())
         done = await talk.until(events.ReplyDone)
-        assert [call.item.name for call in done.calls] == ["weather"]
-        assert talk.session.conversation.items[-1].kind is ItemKind.FUNCTION_CALL
+        assert [item.name for item in done.output] == ["weather"]
+        assert [item.name for item in talk.session.conversation.items] == ["weather"]
 
 
 async def test_a_stopped_reply_can_be_cut_to_what_was_heard() -> None:

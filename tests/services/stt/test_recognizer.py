@@ -45,7 +45,7 @@ class ScriptedModel:
     def detect(self, encoded: int) -> Mapping[str, float]:
         return self._languages
 
-    def decode(self, encoded: int, language: str, prompt: str, budget: int, prefix: Sequence[int] = ()) -> Decoded:
+    def decode(self, encoded: int, language: str, prompt: str, budget: int) -> Decoded:
         self.prompts.append(prompt)
         self.budgets.append(budget)
         return next(self._results)

@@ -15,6 +15,7 @@ from services.orchestrator.edge.auth.access import Access, Attempt, Grant, Refus
 from services.orchestrator.edge.auth.credentials import SUBPROTOCOL, presented, without_keys
 from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime import updates
+from services.orchestrator.edge.realtime.client_events import Audio
 from services.orchestrator.session_config import SessionConfig
 from services.orchestrator.settings import Settings
 
@@ -44,6 +45,13 @@ def starting_config(connection: HTTPConnection, settings: Settings) -> SessionCo
     grant: Grant = connection.state.grant
     config = SessionConfig.of(settings)
     return config if grant.session is None else updates.updated(config, grant.session)
+
+
+def starting_audio(connection: HTTPConnection) -> Audio | None:
+    """What the client secret says of the connection itself, which a session's configuration does not hold: formats, and
+    whether the person's words are sent."""
+    grant: Grant = connection.state.grant
+    return None if grant.session is None else grant.session.audio
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from services.orchestrator.edge.auth.secret_requests import (
 )
 from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime import updates, views
-from services.orchestrator.edge.realtime.audio_formats import AudioFormat
+from services.orchestrator.edge.single.http import read_body
 from services.orchestrator.edge.voices import VoiceCatalogue
-from services.orchestrator.replies import new_id
+from services.orchestrator.ids import new_id
 from services.orchestrator.session_config import SessionConfig
 from services.orchestrator.settings import Settings
 
@@ -43,7 +43,7 @@ class _Issued:
 async def create_client_secret(request: Request) -> JSONResponse:
     """Issues a secret. Whoever holds it may open sessions with this configuration until it expires.
 
-    Answers `{"value", "expires_at", "session"}`; 400 with OpenAI's error body where the request is wrong.
+    Answers `{"value", "expires_at", "session"}`; 400, 408 or 413 with OpenAI's error body where the request is wrong.
     """
     return await _answer(request, parse, lambda issued: issued.secret | {"session": issued.session})
 
@@ -59,20 +59,12 @@ async def create_beta_session(request: Request) -> JSONResponse:
 async def _answer(
     request: Request, read: Callable[[bytes], SecretRequest], tell: Callable[[_Issued], dict[str, Any]]
 ) -> JSONResponse:
+    settings: Settings = request.app.state.connections.settings
     try:
-        return JSONResponse(tell(await _issue(request, read(await _body(request)))))
+        body = await read_body(request, MAX_BODY_BYTES, settings)
+        return JSONResponse(tell(await _issue(request, read(body))))
     except ApiError as problem:
         return problem.response()
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            message = f"expected a body of at most {MAX_BODY_BYTES} bytes"
-            raise ApiError(400, message, code="request_too_large")
-    return bytes(body)
 
 
 async def _issue(request: Request, wish: SecretRequest) -> _Issued:
@@ -92,10 +84,10 @@ async def _issue(request: Request, wish: SecretRequest) -> _Issued:
         new_id("sess"),
         config,
         model=wish.session.model or "voxfleet",
-        transcribe=True,
+        transcribe=wish.transcribes,
         expires_at=expires_at,
-        input_format=AudioFormat.PCM,
-        output_format=AudioFormat.PCM,
+        input_format=wish.input_format,
+        output_format=wish.output_format,
     )
     return _Issued({"value": value, "expires_at": expires_at}, session)
 

@@ -12,8 +12,15 @@ from pydantic_core import from_json
 
 from services.orchestrator.edge.auth.client_secrets import DEFAULT_S, LONGEST_S, SHORTEST_S
 from services.orchestrator.edge.errors import ApiError
+from services.orchestrator.edge.realtime.audio_formats import AudioFormat
 from services.orchestrator.edge.realtime.beta import Beta
-from services.orchestrator.edge.realtime.client_events import Model, PcmFormat, SessionUpdate, SessionUpdateBody
+from services.orchestrator.edge.realtime.client_events import (
+    AudioInput,
+    AudioOutput,
+    Model,
+    SessionUpdate,
+    SessionUpdateBody,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,24 @@ class SecretRequest:
     seconds: int | None
     session: SessionUpdateBody
 
+    @property
+    def transcribes(self) -> bool:
+        """Whether the person's words are sent."""
+        heard = None if self.session.audio is None else self.session.audio.input
+        return heard is None or "transcription" not in heard.model_fields_set or heard.transcription is not None
+
+    @property
+    def input_format(self) -> AudioFormat:
+        """How audio comes in."""
+        audio = self.session.audio
+        return _format(None if audio is None else audio.input)
+
+    @property
+    def output_format(self) -> AudioFormat:
+        """How audio goes out."""
+        audio = self.session.audio
+        return _format(None if audio is None else audio.output)
+
     def lifetime_s(self, longest: int) -> int:
         """For how many seconds the secret is valid. Raises ApiError where `longest` is less than was asked."""
         if self.seconds is None:
@@ -30,6 +55,10 @@ class SecretRequest:
         if self.seconds > longest:
             raise ApiError.invalid("expires_after.seconds", f"at most {longest}, got {self.seconds}")
         return self.seconds
+
+
+def _format(audio: AudioInput | AudioOutput | None) -> AudioFormat:
+    return AudioFormat.PCM if audio is None or audio.format is None else AudioFormat(audio.format.type)
 
 
 class _ExpiresAfter(Model):
@@ -60,7 +89,7 @@ def parse(body: bytes) -> SecretRequest:
         wish = _Body.model_validate(data)
     except ValidationError as problem:
         raise ApiError.of_validation(problem, data) from None
-    return _carried(SecretRequest(wish.expires_after.seconds, wish.session))
+    return SecretRequest(wish.expires_after.seconds, wish.session)
 
 
 def parse_beta(body: bytes) -> SecretRequest:
@@ -77,7 +106,7 @@ def parse_beta(body: bytes) -> SecretRequest:
     except ValidationError as problem:
         raise ApiError.of_validation(problem, event) from None
     assert isinstance(update, SessionUpdate)
-    return _carried(SecretRequest(wish.client_secret.expires_after.seconds, update.session))
+    return SecretRequest(wish.client_secret.expires_after.seconds, update.session)
 
 
 def beta_view(session: dict[str, Any]) -> dict[str, Any]:
@@ -96,19 +125,3 @@ def _json(body: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ApiError(400, f"expected one JSON object, got {type(data).__name__}", code="invalid_json")
     return data
-
-
-def _carried(wish: SecretRequest) -> SecretRequest:
-    """`wish`, if a session can begin with all that it says: formats and transcripts belong to the connection."""
-    audio = wish.session.audio
-    if audio is None:
-        return wish
-    for side, of in (("input", audio.input), ("output", audio.output)):
-        if of is not None and of.format is not None and not isinstance(of.format, PcmFormat):
-            expected = f"audio/pcm in a client secret, got {of.format.type}; session.update sets another"
-            raise ApiError.invalid(f"session.audio.{side}.format.type", expected)
-    heard = audio.input
-    if heard is not None and "transcription" in heard.model_fields_set and heard.transcription is None:
-        expected = "an object in a client secret, got null; session.update switches transcripts off"
-        raise ApiError.invalid("session.audio.input.transcription", expected)
-    return wish

@@ -48,6 +48,10 @@ class Decoder:
         law = self.format.law
         return self._resampler.push(audio if law is None else g711.decode(audio, law))
 
+    def flush(self) -> bytes:
+        """What is still held back."""
+        return self._resampler.flush()
+
 
 class Encoder:
     """A reply's PCM s16le at `source_hz` in a client's format; the output does not depend on the pieces."""

@@ -77,7 +77,7 @@ class SessionBody(client.Model):
     input_audio_transcription: client.Transcription | None = None
     input_audio_noise_reduction: client.NoiseReduction | None = None
     turn_detection: client.TurnDetection | None = None
-    tools: list[client.FunctionTool] | None = Field(None, max_length=64)
+    tools: client.Tools | None = None
     tool_choice: client.ToolChoice | NestedNamedTool | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     max_response_output_tokens: client.MaxTokens | None = None
@@ -94,8 +94,11 @@ class ResponseBody(client.Model):
     max_response_output_tokens: client.MaxTokens | None = None
     max_output_tokens: client.MaxTokens | None = None
     """The same; the beta's first clients call it so."""
-    conversation: Literal["auto"] | None = None
-    metadata: dict[str, str] | None = None
+    tools: client.Tools | None = None
+    tool_choice: client.ToolChoice | NestedNamedTool | None = None
+    conversation: Literal["auto", "none"] | None = None
+    input: list[client.InputItem] | None = Field(None, max_length=256)
+    metadata: client.Metadata | None = None
 
 
 class SessionUpdate(client.Event):
@@ -114,6 +117,7 @@ BetaEvent = Annotated[
     | client.AudioAppend
     | client.AudioCommit
     | client.AudioClear
+    | client.OutputAudioClear
     | client.ItemCreate
     | client.ItemRetrieve
     | client.ItemTruncate

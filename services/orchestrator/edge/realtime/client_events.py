@@ -6,6 +6,7 @@ Source: the Realtime API's client events. Fields that voxfleet accepts and does 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
 
 from services.orchestrator import noise_reduction
 
@@ -78,9 +79,16 @@ class AudioInput(Model):
     noise_reduction: NoiseReduction | None = None
 
 
+VoiceName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class VoiceId(Model):
+    id: VoiceName
+
+
 class AudioOutput(Model):
     format: Format | None = None
-    voice: str | None = Field(None, min_length=1, max_length=64)
+    voice: VoiceName | VoiceId | None = None
     speed: float | None = Field(None, ge=0.25, le=1.5)
 
 
@@ -89,11 +97,30 @@ class Audio(Model):
     output: AudioOutput | None = None
 
 
+FunctionName = Annotated[str, Field(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+
+
+def _of_an_object(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema.get("type", "object") != "object":
+        raise ValueError("expected a JSON Schema of type object")
+    return schema
+
+
 class FunctionTool(Model):
     type: Literal["function"]
-    name: str = Field(pattern="^[a-zA-Z0-9_-]{1,64}$")
+    name: FunctionName
     description: str = ""
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Annotated[dict[str, Any], AfterValidator(_of_an_object)] = Field(default_factory=dict)
+
+
+def _distinct(tools: list[FunctionTool]) -> list[FunctionTool]:
+    names = [tool.name for tool in tools]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"expected tools of different names, got {', '.join(twice)} more than once")
+    return tools
+
+
+Tools = Annotated[list[FunctionTool], Field(max_length=64), AfterValidator(_distinct)]
 
 
 class NamedTool(Model):
@@ -113,7 +140,7 @@ class SessionUpdateBody(Model):
     instructions: str | None = Field(None, max_length=32_000)
     output_modalities: Modalities | None = None
     audio: Audio | None = None
-    tools: list[FunctionTool] | None = Field(None, max_length=64)
+    tools: Tools | None = None
     tool_choice: ToolChoice | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     max_output_tokens: MaxTokens | None = None
@@ -125,9 +152,23 @@ class SessionUpdateBody(Model):
     """Accepted, no effect: the oldest turns give way when the context is full."""
 
 
-class ContentPart(Model):
+class TextPart(Model):
     type: Literal["input_text", "output_text", "text"]
     text: str = Field(max_length=100_000)
+
+
+class AudioPart(Model):
+    """Audio that the person said, in the session's input format; or only its transcript, of a conversation before."""
+
+    type: Literal["input_audio"]
+    audio: str | None = None
+    transcript: str | None = Field(None, max_length=100_000)
+
+
+ContentPart = Annotated[TextPart | AudioPart, Field(discriminator="type")]
+
+
+CallId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class MessageItem(Model):
@@ -139,14 +180,24 @@ class MessageItem(Model):
     content: list[ContentPart] = Field(min_length=1, max_length=32)
 
 
+def _json_object(text: str) -> str:
+    try:
+        is_object = isinstance(from_json(text), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise ValueError("expected a JSON object as text")
+    return text
+
+
 class FunctionCallItem(Model):
     id: str | None = Field(None, min_length=1, max_length=64)
     object: Literal["realtime.item"] | None = None
     type: Literal["function_call"]
     status: Literal["completed", "incomplete", "in_progress"] | None = None
-    name: str
-    call_id: str
-    arguments: str
+    name: FunctionName
+    call_id: CallId
+    arguments: Annotated[str, Field(max_length=100_000), AfterValidator(_json_object)]
 
 
 class FunctionCallOutputItem(Model):
@@ -154,11 +205,24 @@ class FunctionCallOutputItem(Model):
     object: Literal["realtime.item"] | None = None
     type: Literal["function_call_output"]
     status: Literal["completed", "incomplete", "in_progress"] | None = None
-    call_id: str
+    call_id: CallId
     output: str = Field(max_length=100_000)
 
 
 ClientItem = Annotated[MessageItem | FunctionCallItem | FunctionCallOutputItem, Field(discriminator="type")]
+
+
+class ItemReference(Model):
+    type: Literal["item_reference"]
+    id: str
+
+
+InputItem = Annotated[
+    MessageItem | FunctionCallItem | FunctionCallOutputItem | ItemReference, Field(discriminator="type")
+]
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
 
 
 class ResponseAudio(Model):
@@ -171,8 +235,11 @@ class ResponseBody(Model):
     audio: ResponseAudio | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     max_output_tokens: MaxTokens | None = None
-    conversation: Literal["auto"] | None = None
-    metadata: dict[str, str] | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    conversation: Literal["auto", "none"] | None = None
+    input: list[InputItem] | None = Field(None, max_length=256)
+    metadata: Metadata | None = None
 
 
 class Event(Model):
@@ -230,6 +297,12 @@ class ResponseCancel(Event):
     response_id: str | None = None
 
 
+class OutputAudioClear(Event):
+    """Cuts off what is being played, where the server holds the peer's playout."""
+
+    type: Literal["output_audio_buffer.clear"]
+
+
 class PlayoutPosition(Event):
     """voxfleet's own: the loudspeaker has played `audio_ms` ms of a reply, and goes on (`playing`) or stands still."""
 
@@ -244,6 +317,7 @@ ClientEvent = Annotated[
     | AudioAppend
     | AudioCommit
     | AudioClear
+    | OutputAudioClear
     | ItemCreate
     | ItemRetrieve
     | ItemTruncate

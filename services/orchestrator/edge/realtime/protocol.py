@@ -1,25 +1,27 @@
 """The OpenAI Realtime protocol over one session, in either dialect. Knows no socket: frames in, frames out."""
 
-import base64
+import asyncio
 import json
 import time
 from collections.abc import Iterable
 
 from pydantic import ValidationError
 from pydantic_core import from_json
+from voxfleet.llm.v1 import llm_pb2
 
 from services.orchestrator import events
-from services.orchestrator.conversation import Item, ItemKind, Role, UnknownItemError
+from services.orchestrator.conversation import Item, UnknownItemError
 from services.orchestrator.edge.connection import Frame
 from services.orchestrator.edge.realtime import client_events as client
-from services.orchestrator.edge.realtime import updates, views
+from services.orchestrator.edge.realtime import items, updates, views
 from services.orchestrator.edge.realtime.audio_formats import AudioFormat, Decoder
 from services.orchestrator.edge.realtime.dialect import Dialect
+from services.orchestrator.edge.realtime.refusals import RefusedError
 from services.orchestrator.edge.realtime.server_events import ServerEvents, error, new_event_id
 from services.orchestrator.edge.realtime.views import Json
 from services.orchestrator.edge.validation import explain
 from services.orchestrator.edge.voices import VoiceCatalogue
-from services.orchestrator.replies import new_id
+from services.orchestrator.ids import new_id
 from services.orchestrator.session import Session
 
 # How long a session may last, as the protocol announces it.
@@ -28,20 +30,22 @@ _LIFETIME_S = 3_600
 _PIECE_BYTES = 48_000
 
 
-class RefusedError(Exception):
-    """What the client asked for cannot be done; becomes an `error` event."""
-
-    def __init__(self, code: str, message: str, param: str | None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.param = param
-
-
 class RealtimeProtocol:
-    """One connection. `model` is the name that the client asked for; it is told back, whatever model answers."""
+    """One connection. `model` is the name that the client asked for; it is told back, whatever model answers.
+
+    `audio` is what the connection begins with instead of the defaults: formats, and whether the person's words are
+    sent.
+    """
 
     def __init__(
-        self, session: Session, voices: VoiceCatalogue, dialect: Dialect, *, model: str, extensions: bool
+        self,
+        session: Session,
+        voices: VoiceCatalogue,
+        dialect: Dialect,
+        *,
+        model: str,
+        extensions: bool,
+        audio: client.Audio | None = None,
     ) -> None:
         self._session = session
         self._voices = voices
@@ -50,6 +54,8 @@ class RealtimeProtocol:
         self._out = ServerEvents(new_id("conv"), extensions)
         self._decoder = Decoder(AudioFormat.PCM)
         self._expires_at = int(time.time()) + _LIFETIME_S
+        if audio is not None:
+            self._take_audio(audio)
 
     def opened(self) -> list[Frame]:
         """`session.created`, and `conversation.created` where the dialect has it."""
@@ -62,6 +68,11 @@ class RealtimeProtocol:
     def send(self, event: events.Event) -> list[Frame]:
         """The server events that tell of `event`."""
         return self._frames(self._out.of(event, self._session.config))
+
+    def clear_output_audio(self) -> list[Json]:
+        """What answers `output_audio_buffer.clear`. Raises RefusedError: here the client itself holds what it plays."""
+        message = "output_audio_buffer.clear: expected over WebRTC only, where the server holds what is played"
+        raise RefusedError("invalid_value", message, "type")
 
     async def receive(self, frame: Frame) -> list[Frame]:
         """Takes one client event and returns the server events that answer it at once."""
@@ -96,15 +107,17 @@ class RealtimeProtocol:
                 await self._append(event.audio)
                 return []
             case client.AudioCommit():
-                self._session.commit_audio()
+                self._session.commit_audio(event.event_id)
                 return []
             case client.AudioClear():
                 self._session.clear_audio()
                 return [{"type": "input_audio_buffer.cleared"}]
+            case client.OutputAudioClear():
+                return self.clear_output_audio()
             case client.SessionUpdate():
                 return await self._update(event.session)
             case client.ItemCreate():
-                self._create_item(event)
+                await self._create_item(event)
                 return []
             case client.ItemRetrieve():
                 return [{"type": "conversation.item.retrieved", "item": views.item(self._item(event.item_id))}]
@@ -115,10 +128,10 @@ class RealtimeProtocol:
             case client.ItemTruncate():
                 return self._truncate(event)
             case client.ResponseCreate():
-                await self._create_response(event.response)
+                await self._create_response(event)
                 return []
             case client.ResponseCancel():
-                self._session.cancel_response()
+                self._session.cancel_response(event.response_id, event.event_id)
                 return []
             case client.PlayoutPosition():
                 self._session.report_playout(event.item_id, event.audio_ms, playing=event.playing)
@@ -127,6 +140,7 @@ class RealtimeProtocol:
     async def _update(self, body: client.SessionUpdateBody) -> list[Json]:
         config = updates.updated(self._session.config, body)
         await self._check_voice(config.voice, "session.audio.output.voice")
+        _check_tools(config.tools, config.tool_choice, "session.tool_choice.name")
         if body.audio is not None:
             self._take_audio(body.audio)
         self._session.configure(config)
@@ -148,61 +162,63 @@ class RealtimeProtocol:
             self._decoder = Decoder(audio_format)
 
     async def _append(self, audio: str) -> None:
-        samples = self._decoded(audio)
+        samples = items.decoded(audio, "audio", self._decoder.format)
         for start in range(0, len(samples), _PIECE_BYTES):
             await self._session.append_audio(self._decoder.push(samples[start : start + _PIECE_BYTES]))
 
-    def _decoded(self, audio: str) -> bytes:
-        """The append's audio in the session's input format."""
-        if len(audio) > client.MAX_APPEND_BYTES * 4 // 3 + 4:
-            limit = client.MAX_APPEND_BYTES >> 20
-            raise RefusedError("audio_too_large", f"audio: expected at most {limit} MiB an append", "audio")
-        try:
-            samples = base64.b64decode(audio, validate=True)
-        except ValueError as problem:
-            raise RefusedError(
-                "invalid_audio", f"audio: expected base64, got something else: {problem}", "audio"
-            ) from None
-        if len(samples) % self._decoder.format.sample_bytes:
-            message = f"audio: expected whole 16-bit samples, got {len(samples)} bytes"
-            raise RefusedError("invalid_audio", message, "audio")
-        return samples
-
-    async def _create_response(self, body: client.ResponseBody | None) -> None:
-        overrides = updates.overrides(body)
+    async def _create_response(self, event: client.ResponseCreate) -> None:
+        body = event.response
+        overrides = updates.overrides(body, self._input(body.input) if body is not None else None)
         await self._check_voice(overrides.voice or "", "response.audio.output.voice")
-        output = body.audio.output if body is not None and body.audio is not None else None
-        if output is not None and output.format is not None and output.format.type != self._out.audio_format:
-            param = self._dialect.field("response.audio.output.format")
-            expected = "expected the session's output format or none: a response has no format of its own"
-            raise RefusedError("invalid_value", f"{param}: {expected}", param)
-        self._session.create_response(overrides)
+        config = self._session.config
+        tools = config.tools if overrides.tools is None else overrides.tools
+        choice = config.tool_choice if overrides.tool_choice is None else overrides.tool_choice
+        _check_tools(tools, choice, "response.tool_choice.name")
+        self._session.create_response(overrides, event.event_id)
 
-    def _create_item(self, event: client.ItemCreate) -> None:
-        item = event.item
-        created = Item(item.id or new_id("item"))
-        match item:
-            case client.MessageItem():
-                text = "\n".join(part.text for part in item.content)
-                created = Item(created.id, role=Role(item.role), text=text)
-            case client.FunctionCallItem():
-                created = Item(
-                    created.id,
-                    ItemKind.FUNCTION_CALL,
-                    role=Role.ASSISTANT,
-                    name=item.name,
-                    call_id=item.call_id,
-                    arguments=item.arguments,
-                )
-            case client.FunctionCallOutputItem():
-                created = Item(created.id, ItemKind.FUNCTION_CALL_OUTPUT, text=item.output, call_id=item.call_id)
-        try:
-            self._session.add_item(created, event.previous_item_id)
-        except UnknownItemError:
-            message = f"previous_item_id: expected an item of this conversation, got {event.previous_item_id!r}"
-            raise RefusedError("item_not_found", message, "previous_item_id") from None
-        except ValueError as problem:
-            raise RefusedError("item_id_taken", f"item.id: expected a new id: {problem}", "item.id") from None
+    def _input(self, wishes: list[client.InputItem] | None) -> tuple[Item | str, ...] | None:
+        """The items of a response's own input, and ids of those of the conversation."""
+        if wishes is None:
+            return None
+        return tuple(self._input_item(wish, f"response.input.{at}") for at, wish in enumerate(wishes))
+
+    def _input_item(self, wish: client.InputItem, path: str) -> Item | str:
+        if isinstance(wish, client.ItemReference):
+            return self._item(wish.id, f"{path}.id").id
+        if audio := items.audio_of(wish, path, self._decoder.format):
+            param = f"{path}.content.{min(audio)}.audio"
+            expected = "none here: add the audio by conversation.item.create, and refer to it by item_reference"
+            raise RefusedError.invalid(param, expected)
+        return items.item(wish, path)
+
+    async def _create_item(self, event: client.ItemCreate) -> None:
+        created = items.item(event.item, "item")
+        audio_format = self._decoder.format
+        audio = items.audio_of(event.item, "item", audio_format)
+        recordings = {}
+        for at, samples in audio.items():
+            self._check_length(samples, sum(map(len, audio.values())), f"item.content.{at}.audio")
+            recordings[at] = await asyncio.to_thread(items.pcm, samples, audio_format)
+        self._check_place(created.id, event.previous_item_id)
+        self._session.add_item(created, event.previous_item_id, recordings)
+
+    def _check_place(self, item_id: str, previous: str | None) -> None:
+        conversation = self._session.conversation
+        if item_id in conversation:
+            raise RefusedError(
+                "item_id_taken", f"item.id: expected a new id, got {item_id!r}, which is taken", "item.id"
+            )
+        if previous is not None and previous != "root":
+            self._item(previous, "previous_item_id")
+
+    def _check_length(self, samples: bytes, all_bytes: int, param: str) -> None:
+        if not samples:
+            raise RefusedError("invalid_audio", f"{param}: expected some audio, got none", param)
+        audio_format = self._decoder.format
+        length_s = all_bytes / audio_format.sample_bytes / audio_format.rate
+        if length_s > (room_s := self._session.recording_room_s):
+            message = f"{param}: expected at most {room_s:.1f} s of audio to transcribe now, got {length_s:.1f} s"
+            raise RefusedError("audio_too_long", message, param)
 
     def _truncate(self, event: client.ItemTruncate) -> list[Json]:
         self._item(event.item_id)
@@ -214,17 +230,16 @@ class RealtimeProtocol:
         truncated = {"item_id": event.item_id, "content_index": 0, "audio_end_ms": event.audio_end_ms}
         return [{"type": "conversation.item.truncated"} | truncated]
 
-    def _item(self, item_id: str) -> Item:
+    def _item(self, item_id: str, param: str = "item_id") -> Item:
         try:
             return self._session.conversation.get(item_id)
         except UnknownItemError:
-            message = f"item_id: expected an item of this conversation, got {item_id!r}"
-            raise RefusedError("item_not_found", message, "item_id") from None
+            message = f"{param}: expected an item of this conversation, got {item_id!r}"
+            raise RefusedError("item_not_found", message, param) from None
 
     async def _check_voice(self, name: str, path: str) -> None:
         if expected := await self._voices.expected_instead(name):
-            param = self._dialect.field(path)
-            raise RefusedError("invalid_value", f"{param}: expected {expected}", param)
+            raise RefusedError.invalid(self._dialect.field(path), expected)
 
     def _view(self) -> Json:
         return views.session(
@@ -236,3 +251,8 @@ class RealtimeProtocol:
             input_format=self._decoder.format,
             output_format=self._out.audio_format,
         )
+
+
+def _check_tools(tools: Iterable[llm_pb2.Tool], choice: llm_pb2.ToolChoice, param: str) -> None:
+    if missing := updates.tool_that_is_not_there(tools, choice):
+        raise RefusedError.invalid(param, f"the name of one of the tools, got {missing!r}")

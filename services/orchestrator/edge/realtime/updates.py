@@ -1,10 +1,12 @@
 """What a client asks for, put over what the session has: `session.update` and `response.create`. Pure."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 from voxfleet.llm.v1 import llm_pb2
 
+from services.orchestrator.conversation import Item
 from services.orchestrator.edge.realtime import client_events as client
 from services.orchestrator.endpointing import Eagerness, FixedSilence, SemanticEndpointing
 from services.orchestrator.session_config import ReplyOverrides, SessionConfig
@@ -22,8 +24,9 @@ _MODES = {
 }
 
 
-def voice(name: str) -> str:
+def voice(wish: str | client.VoiceId) -> str:
     """The fleet's name of a voice; empty for the default of the language."""
+    name = wish if isinstance(wish, str) else wish.id
     return "" if name in FOREIGN_VOICES or name == "auto" else name
 
 
@@ -87,8 +90,8 @@ def _with_turn_detection(config: SessionConfig, wish: client.ServerVad | client.
     return replace(config, turn=turn, threshold=wish.threshold)
 
 
-def overrides(body: client.ResponseBody | None) -> ReplyOverrides:
-    """What `response.create` asks for this reply only."""
+def overrides(body: client.ResponseBody | None, shown: tuple[Item | str, ...] | None = None) -> ReplyOverrides:
+    """What `response.create` asks for this reply only. `shown` is its `input`: items, and ids of items."""
     if body is None:
         return ReplyOverrides()
     output = body.audio.output if body.audio is not None else None
@@ -99,7 +102,18 @@ def overrides(body: client.ResponseBody | None) -> ReplyOverrides:
         modality=body.output_modalities[0] if body.output_modalities is not None else None,
         temperature=body.temperature,
         max_output_tokens=None if body.max_output_tokens is None else max_tokens(body.max_output_tokens),
+        tools=None if body.tools is None else tuple(_tool(tool) for tool in body.tools),
+        tool_choice=None if body.tool_choice is None else _choice(body.tool_choice),
+        input=shown,
+        metadata=body.metadata,
+        audio_format=None if output is None or output.format is None else output.format.type,
+        in_conversation=body.conversation != "none",
     )
+
+
+def tool_that_is_not_there(tools: Iterable[llm_pb2.Tool], choice: llm_pb2.ToolChoice) -> str | None:
+    """The tool that must be called though there is none of that name; None where all is well."""
+    return choice.name if choice.name and choice.name not in {tool.name for tool in tools} else None
 
 
 def max_tokens(value: int | str) -> int:

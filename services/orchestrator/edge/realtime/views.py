@@ -5,10 +5,10 @@ from typing import Any
 
 from voxfleet.llm.v1 import llm_pb2
 
-from services.orchestrator.conversation import Item, ItemKind, Role
+from services.orchestrator.conversation import Item, ItemKind, Part, Role
 from services.orchestrator.edge.realtime.audio_formats import AudioFormat
 from services.orchestrator.endpointing import FixedSilence, SemanticEndpointing
-from services.orchestrator.events import FunctionCall, ReplyDone, Usage
+from services.orchestrator.events import ReplyBegan, ReplyDone, Usage
 from services.orchestrator.session_config import SessionConfig
 from services.orchestrator.turn_events import CancelReason
 
@@ -33,6 +33,8 @@ def item(of: Item) -> Json:
 
 
 def _content(of: Item) -> list[Json]:
+    if len(of.parts) > 1 or any(part.spoken for part in of.parts):
+        return [_part(of.role, part) for part in of.parts]
     if of.role is Role.ASSISTANT:
         if of.status == "in_progress":
             return []
@@ -42,6 +44,12 @@ def _content(of: Item) -> list[Json]:
     if of.spoken:
         return [{"type": "input_audio", "transcript": of.text or None}]
     return [{"type": "input_text", "text": of.text}]
+
+
+def _part(role: Role, part: Part) -> Json:
+    if part.spoken:
+        return {"type": "input_audio", "transcript": part.text}
+    return {"type": "output_text" if role is Role.ASSISTANT else "input_text", "text": part.text or ""}
 
 
 def session(
@@ -123,29 +131,20 @@ def _tool_choice(choice: llm_pb2.ToolChoice) -> str | Json:
     return {"type": "function", "name": choice.name} if choice.name else _CHOICES.get(choice.mode, "auto")
 
 
-def response(
-    response_id: str,
-    modality: str,
-    *,
-    status: str,
-    config: SessionConfig,
-    output_format: AudioFormat,
-    done: ReplyDone | None,
-    conversation_id: str,
-) -> Json:
+def response(began: ReplyBegan, done: ReplyDone | None, output_format: AudioFormat, conversation_id: str) -> Json:
     """The response object of `response.created` (`done` None) and `response.done`."""
     return {
-        "id": response_id,
+        "id": began.response_id,
         "object": "realtime.response",
-        "status": status,
+        "status": "in_progress" if done is None else status(done),
         "status_details": status_details(done),
-        "output": [] if done is None else [item(done.item), *(item(call.item) for call in done.calls)],
-        "conversation_id": conversation_id,
-        "output_modalities": [modality],
-        "max_output_tokens": config.max_output_tokens,
-        "audio": {"output": {"format": audio_format(output_format), "voice": config.voice or "auto"}},
+        "output": [] if done is None else [item(of) for of in done.output],
+        "conversation_id": conversation_id if began.in_conversation else None,
+        "output_modalities": [began.modality],
+        "max_output_tokens": began.max_output_tokens,
+        "audio": {"output": {"format": audio_format(output_format), "voice": began.voice or "auto"}},
         "usage": None if done is None else usage(done.usage),
-        "metadata": None,
+        "metadata": None if began.metadata is None else dict(began.metadata),
     }
 
 
@@ -164,7 +163,8 @@ def status_details(done: ReplyDone | None) -> Json | None:
         return None
     if done.cancelled is CancelReason.FAILED:
         code = done.error.reason.lower() if done.error is not None else "internal"
-        return {"type": "failed", "error": {"type": "server_error", "code": code}}
+        message = done.error.message if done.error is not None else "the response failed"
+        return {"type": "failed", "error": {"type": "server_error", "code": code, "message": message}}
     if done.cancelled is not None:
         return {"type": "cancelled", "reason": done.cancelled.value}
     return {"type": "incomplete", "reason": "max_output_tokens"} if done.cut_at_length else None
@@ -184,8 +184,3 @@ def usage(of: Usage) -> Json:
 def content_part(modality: str, text: str) -> Json:
     """The content part of a reply."""
     return {"type": "audio", "transcript": text} if modality == "audio" else {"type": "text", "text": text}
-
-
-def calls_of(done: ReplyDone) -> list[tuple[int, FunctionCall]]:
-    """A reply's function calls with their output index; the message itself is 0."""
-    return list(enumerate(done.calls, start=1))

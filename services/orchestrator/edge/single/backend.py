@@ -9,7 +9,7 @@ from chassis.errors import StageError
 from chassis.metrics import ADMISSION_REFUSED
 from services.orchestrator.clients import Stages
 from services.orchestrator.edge.voices import VoiceCatalogue
-from services.orchestrator.replies import new_id
+from services.orchestrator.ids import new_id
 from services.orchestrator.settings import Settings
 
 

@@ -21,7 +21,7 @@ from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.single.backend import Backend, call_context
 from services.orchestrator.edge.single.chat_request import ChatRequest
 from services.orchestrator.edge.single.http import Streamed, read_json, while_connected
-from services.orchestrator.replies import new_id
+from services.orchestrator.ids import new_id
 
 PARAMS = {
     "generate.text": "messages",

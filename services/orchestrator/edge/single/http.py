@@ -138,13 +138,19 @@ async def _left(receive: Receive) -> None:
         pass
 
 
+async def read_body(request: Request, max_bytes: int, settings: Settings) -> bytes:
+    """The body, at most `max_bytes` of it. Raises ApiError: 408, 413."""
+    body = bytearray()
+    async for piece in _bounded(request, max_bytes, settings):
+        body += piece
+    return bytes(body)
+
+
 async def read_json(request: Request, model: type[ModelT], settings: Settings) -> ModelT:
     """The body as `model`. Raises ApiError: 400 with the field at fault, 408, 413."""
-    body = bytearray()
-    async for piece in _bounded(request, min(settings.max_upload_bytes, _MAX_JSON_BYTES), settings):
-        body += piece
+    body = await read_body(request, min(settings.max_upload_bytes, _MAX_JSON_BYTES), settings)
     try:
-        data = from_json(bytes(body))
+        data = from_json(body)
     except ValueError as problem:
         raise ApiError.invalid(None, f"one JSON object: {problem}", code="invalid_json") from None
     try:

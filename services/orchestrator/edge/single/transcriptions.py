@@ -11,10 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from voxfleet.stt.v1 import stt_pb2
 
 from chassis.audio import BYTES_PER_SAMPLE, SAMPLE_RATE
-from chassis.context import CallContext
-from chassis.errors import Code, StageError
 from chassis.formats import fleet_format
-from services.orchestrator.clients import Stages
 from services.orchestrator.edge.errors import ApiError
 from services.orchestrator.edge.realtime.client_events import Model
 from services.orchestrator.edge.single.backend import Backend, call_context
@@ -22,11 +19,11 @@ from services.orchestrator.edge.single.http import Streamed, read_form, while_co
 from services.orchestrator.edge.single.subtitles import Segment, Word, segments, to_srt, to_vtt
 from services.orchestrator.edge.single.wav import NotWavError, read_wav
 from services.orchestrator.languages import language_name
+from services.orchestrator.transcription import transcribe
 
 PARAMS = {"hint": "prompt", "audio": "file"}
 
 _PIECE_BYTES = SAMPLE_RATE * BYTES_PER_SAMPLE
-_FLUSH = 1
 
 
 Granularity = Literal["word", "segment"]
@@ -72,25 +69,6 @@ async def create_transcription(request: Request, backend: Backend) -> Response:
     if wish.stream:
         return Streamed(b"", _events(final.text), "text/event-stream", settings.session_idle_timeout_s)
     return _render(wish, final, duration_s)
-
-
-async def transcribe(
-    stages: Stages, context: CallContext, config: stt_pb2.TranscribeConfig, pcm: bytes, limit_s: float
-) -> stt_pb2.Final:
-    """The text of PCM s16le at 16 kHz, as one utterance. Raises StageError; TOO_LATE after `limit_s`."""
-    try:
-        async with asyncio.timeout(limit_s), stages.transcribe(context) as call:
-            await call.send(stt_pb2.TranscribeRequest(config=config))
-            for start in range(0, len(pcm), _PIECE_BYTES):
-                await call.send(stt_pb2.TranscribeRequest(audio=pcm[start : start + _PIECE_BYTES]))
-            await call.send(stt_pb2.TranscribeRequest(flush=stt_pb2.Flush(flush_id=_FLUSH)))
-            async for response in call:
-                if response.WhichOneof("event") == "final":
-                    return response.final
-    except TimeoutError as late:
-        message = f"no text within {limit_s:g} s"
-        raise StageError(Code.DEADLINE_EXCEEDED, "TOO_LATE", message, stage="stt") from late
-    raise StageError(Code.UNAVAILABLE, "STREAM_BROKEN", "the stream ended before the text", stage="stt")
 
 
 def _render(wish: TranscriptionRequest, final: stt_pb2.Final, duration_s: float) -> Response:

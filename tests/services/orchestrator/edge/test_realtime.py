@@ -47,6 +47,7 @@ async def test_a_spoken_turn_is_the_whole_documented_sequence() -> None:
             "conversation.item.done",
             "conversation.item.input_audio_transcription.completed",
             "response.created",
+            "rate_limits.updated",
             "response.output_item.added",
             "conversation.item.added",
             "response.content_part.added",

@@ -219,7 +219,7 @@ async def test_a_function_is_called_and_its_result_answered() -> None:
         ({"type": "session.update", "session": {"voice": "zoe"}}, "invalid_value", "session.voice"),
         ({"type": "response.create", "response": {"voice": "zoe"}}, "invalid_value", "response.voice"),
         (
-            {"type": "response.create", "response": {"output_audio_format": "g711_ulaw"}},
+            {"type": "response.create", "response": {"output_audio_format": "mp3"}},
             "invalid_value",
             "response.output_audio_format",
         ),

@@ -146,13 +146,17 @@ async def test_a_format_that_is_not_spoken_is_an_error_that_names_the_field(audi
         assert (await client.until("error"))["error"]["param"] == param
 
 
-async def test_a_response_cannot_have_another_format_than_the_session() -> None:
+async def test_a_response_has_its_own_format_where_it_asks_for_one() -> None:
     async with scripted_edge(Script()) as address, connected(address, GA_PATH) as client:
         await client.send(type="session.update", session=ga_session("audio/pcma"))
-        other = {"output": {"format": {"type": "audio/pcmu"}}}
-        await client.send(type="response.create", response={"audio": other})
-        error = (await client.until("error"))["error"]
-        assert (error["code"], error["param"]) == ("invalid_value", "response.audio.output.format")
-        same = {"output": {"format": {"type": "audio/pcma"}}}
-        await client.send(type="response.create", response={"audio": same})
-        assert (await client.until("response.done"))["response"]["status"] == "completed"
+        own = {"output": {"format": {"type": "audio/pcmu"}}}
+        await client.send(type="response.create", response={"audio": own})
+        done = await client.until("response.done")
+        assert done["response"]["audio"]["output"]["format"] == {"type": "audio/pcmu"}
+        codes = audio_of(client, "response.output_audio.delta")
+        assert (
+            g711.decode(codes, Law.MU)[4_000:4_002] == g711.decode(g711.encode(speech(0.01, 8_000), Law.MU), Law.MU)[:2]
+        )
+        await client.send(type="response.create")
+        after = await client.until("response.done")
+        assert after["response"]["audio"]["output"]["format"] == {"type": "audio/pcma"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.orchestrator.edge.plain import _COMMAND
+from services.orchestrator.edge.plain.commands import MESSAGE
 from services.orchestrator.edge.realtime.client_events import CLIENT_EVENT
 from services.orchestrator.edge.validation import Fault, explain
 
@@ -126,6 +126,6 @@ def test_text_is_told_as_it_was_written() -> None:
 )
 def test_the_plain_protocols_fields_are_named_too(message: Any, param: str, code: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        _COMMAND.validate_python(message)
+        MESSAGE.validate_python(message)
     fault = explain(caught.value, message)
     assert (fault.param, fault.code) == (param, code)

@@ -11,7 +11,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from client.realtime import RealtimeClient, RejectedError
+from client.errors import RejectedError
+from client.realtime import RealtimeClient
 from services.orchestrator.edge.app import create_app
 from services.orchestrator.edge.auth.access import PUBLIC_PATHS, PUBLIC_PREFIXES, SESSION_PATHS
 from services.orchestrator.edge.auth.client_secrets import ClientSecrets

@@ -1,6 +1,7 @@
 """Client secrets over a real server: asked for, told, and used to open the session that they describe."""
 
 import asyncio
+import base64
 import logging
 import time
 from typing import Any
@@ -12,9 +13,10 @@ from openai.types.beta.realtime import SessionCreateResponse
 from openai.types.realtime import ClientSecretCreateResponse
 from websockets.asyncio.client import connect
 
+from chassis import g711
 from services.orchestrator.edge.auth import routes
 from tests.support.edge import Client, scripted_edge
-from tests.support.scripted import Script
+from tests.support.scripted import Script, silence, speech
 
 KEY = "sk-0123456789abcdef"
 PATH = "/v1/realtime/client_secrets"
@@ -122,12 +124,8 @@ async def test_the_longest_lifetime_is_the_servers_to_say() -> None:
         ({"session": {"instructions": "x"}}, "session.type"),
         ({"session": {"type": "realtime", "audio": {"output": {"voice": "nobody"}}}}, "session.audio.output.voice"),
         (
-            {"session": {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcmu"}}}}},
+            {"session": {"type": "realtime", "audio": {"input": {"format": {"type": "audio/opus"}}}}},
             "session.audio.input.format.type",
-        ),
-        (
-            {"session": {"type": "realtime", "audio": {"input": {"transcription": None}}}},
-            "session.audio.input.transcription",
         ),
         ({"secret": 1}, "secret"),
         ([], None),
@@ -147,10 +145,44 @@ async def test_what_is_no_json_or_too_much_of_it_is_refused() -> None:
     async with scripted_edge(Script()) as address, asking(address) as http:
         assert (await http.post(PATH, content=b"{")).json()["error"]["code"] == "invalid_json"
         large = await http.post(PATH, content=b" " * (routes.MAX_BODY_BYTES + 1))
-        assert (large.status_code, large.json()["error"]["code"]) == (400, "request_too_large")
+        assert (large.status_code, large.json()["error"]["code"]) == (413, "request_too_large")
         prompt = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(20_000))
         full = await http.post(PATH, json={"session": {"type": "realtime", "instructions": prompt}})
         assert (full.status_code, full.json()["error"]["param"]) == (400, "session")
+
+
+async def test_a_secret_carries_formats_and_that_no_transcripts_are_wanted() -> None:
+    telephone = {"type": "audio/pcmu"}
+    audio = {"input": {"format": telephone, "transcription": None}, "output": {"format": {"type": "audio/pcma"}}}
+    async with scripted_edge(Script()) as address, asking(address) as http:
+        told = (await http.post(PATH, json={"session": {"type": "realtime", "audio": audio}})).json()
+        begun = (await created(address, "/v1/realtime", told["value"]))["session"]
+        for session in (told["session"], begun):
+            assert (session["audio"]["input"]["format"], session["audio"]["input"]["transcription"]) == (
+                telephone,
+                None,
+            )
+            assert session["audio"]["output"]["format"] == {"type": "audio/pcma"}
+        headers = {"Authorization": f"Bearer {told['value']}"}
+        async with connect(f"ws://{address}/v1/realtime", additional_headers=headers) as connection:
+            client = Client(connection)
+            for pcm in (speech(0.5, 8_000), silence(0.7, 8_000)):
+                append = base64.b64encode(g711.encode(pcm, g711.Law.MU)).decode()
+                await client.send(type="input_audio_buffer.append", audio=append)
+            done = await client.until("response.done")
+            assert done["response"]["audio"]["output"]["format"] == {"type": "audio/pcma"}
+            assert not [kind for kind in client.kinds if "transcription" in kind]
+
+
+async def test_a_body_that_does_not_come_is_given_up() -> None:
+    async with scripted_edge(Script(), session_idle_timeout_s=0.2) as address:
+        host, _, port = address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"POST {PATH} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 9\r\n\r\n{{".encode())
+        async with asyncio.timeout(5):
+            assert b" 408 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_the_beta_has_the_secret_inside_its_session() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-MESSAGES = int(os.environ.get("FUZZ_MESSAGES", "1000"))
+MESSAGES = int(os.environ.get("FUZZ_MESSAGES", "400"))
 """How many messages each endpoint is sent; `make fuzz` sends more."""
 
 Json = Any

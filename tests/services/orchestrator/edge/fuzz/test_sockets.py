@@ -43,6 +43,7 @@ ENDPOINTS = [
     Endpoint("/v1/realtime?extensions=voxfleet", seeds.REALTIME, _retrieve),
     Endpoint("/ws/voice", seeds.BETA, _retrieve),
     Endpoint("/realtime", seeds.PLAIN, _unknown),
+    Endpoint("/realtime?framing=header", seeds.PLAIN, _unknown),
     Endpoint("/ws/stt", seeds.STT, _unknown, frozenset([b""])),
     Endpoint("/ws/tts", seeds.TTS, _unknown),
 ]

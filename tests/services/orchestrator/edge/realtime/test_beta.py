@@ -35,8 +35,8 @@ CONFIG = SessionConfig(
     max_output_tokens=99,
     tools=(llm_pb2.Tool(name="weather", description="The weather.", parameters_json='{"type":"object"}'),),
 )
-# Fields that the beta's types do not name: the real service sends the first two, the third is taken over from GA.
-UNTYPED = {"object", "expires_at", "idle_timeout_ms"}
+# Fields that the beta's types do not name: the real service sends the first two, the others are taken over from GA.
+UNTYPED = {"object", "expires_at", "idle_timeout_ms", "message"}
 
 # What an older page sends when it opens a session.
 OLD_SESSION = {
@@ -179,6 +179,14 @@ def test_a_flat_session_is_nested_and_what_is_not_said_is_not_said(
         ({"max_response_output_tokens": 9, "temperature": 1}, {"max_output_tokens": 9, "temperature": 1.0}),
         ({"max_output_tokens": 9}, {"max_output_tokens": 9}),
         ({"conversation": "auto", "metadata": {"a": "b"}}, {"conversation": "auto", "metadata": {"a": "b"}}),
+        (
+            {"conversation": "none", "input": [{"type": "item_reference", "id": "item_1"}]},
+            {"conversation": "none", "input": [{"type": "item_reference", "id": "item_1"}]},
+        ),
+        (
+            {"tools": [], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
+            {"tools": [], "tool_choice": {"type": "function", "name": "weather"}},
+        ),
     ],
 )
 def test_a_flat_response_is_nested(response: dict[str, Any], said: dict[str, Any]) -> None:
@@ -249,11 +257,10 @@ def test_the_clients_event_id_is_kept() -> None:
         (update(output_modalities=["audio"]), "session.output_modalities", "unknown_parameter"),
         (respond(audio={}), "response.audio", "unknown_parameter"),
         # What voxfleet does not do.
-        (respond(conversation="none"), "response.conversation", "invalid_value"),
-        (respond(input=[]), "response.input", "unknown_parameter"),
-        (respond(tools=[]), "response.tools", "unknown_parameter"),
+        (respond(conversation="other"), "response.conversation", "invalid_value"),
+        (respond(input=[{"type": "item_reference"}]), "response.input.0.id", "missing_required_parameter"),
         ({"type": "conversation.item.create", "item": {"type": "message", "role": "user",
-          "content": [{"type": "input_audio", "audio": "AAAA"}]}}, "item.content.0.type", "invalid_value"),
+          "content": [{"type": "input_image", "image_url": "data:"}]}}, "item.content.0.type", "invalid_value"),
     ],
 )  # fmt: skip
 def test_a_fault_names_the_field_that_the_client_wrote(message: Any, param: str | None, code: str) -> None:
@@ -369,6 +376,8 @@ def test_a_session_that_is_told_can_be_sent_back() -> None:
 
 SPOKEN = Item("item_2", role=Role.ASSISTANT, text="Good day.", spoken=True)
 WRITTEN = Item("item_5", role=Role.ASSISTANT, text="Sunny.")
+ASIDE = Item("item_6", role=Role.ASSISTANT, text="Aside.")
+GONE = StageError(Code.UNAVAILABLE, "GONE", "the stage is gone", stage="stt")
 CALL = Item("item_3", ItemKind.FUNCTION_CALL, name="weather", call_id="call_1", arguments="{}")
 PERSON = Item("item_1", role=Role.USER, text="Hello.", spoken=True)
 STORY: list[events.Event] = [
@@ -376,14 +385,29 @@ STORY: list[events.Event] = [
     events.PartialTranscript("item_1", "Hel", "lo."),
     events.SpeechEnded("item_1", 900),
     events.UserTurn(PERSON, None, 0.9),
-    events.ReplyBegan("resp_1", "item_2", "item_1", "audio"),
+    events.ReplyBegan("resp_1", "item_2", "audio", "anna", 99, {"who": "me"}),
+    events.OutputBegan("resp_1", replace(SPOKEN, text="", status="in_progress"), events.Place("item_1")),
     events.ReplyText("resp_1", "item_2", "Good day."),
     events.ReplyAudio("resp_1", "item_2", bytes(960), 24_000),
-    events.ReplyDone("resp_1", SPOKEN, (events.FunctionCall(CALL, "item_2"),), text="Good day."),
+    events.OutputDone("resp_1", SPOKEN, events.Place("item_1")),
+    events.OutputBegan("resp_1", replace(CALL, arguments="", status="in_progress"), events.Place("item_2")),
+    events.CallArguments("resp_1", "item_3", "call_1", "{"),
+    events.CallArguments("resp_1", "item_3", "call_1", "}"),
+    events.OutputDone("resp_1", CALL, events.Place("item_2")),
+    events.ReplyDone("resp_1", SPOKEN, (SPOKEN, CALL), text="Good day."),
     events.ItemAdded(Item("item_4", ItemKind.FUNCTION_CALL_OUTPUT, text="sunny", call_id="call_1"), "item_3"),
-    events.ReplyBegan("resp_2", "item_5", "item_4", "text"),
+    events.ReplyBegan("resp_2", "item_5", "text", "anna", 99),
+    events.OutputBegan("resp_2", replace(WRITTEN, text="", status="in_progress"), events.Place("item_4")),
     events.ReplyText("resp_2", "item_5", "Sunny."),
-    events.ReplyDone("resp_2", WRITTEN, text="Sunny."),
+    events.OutputDone("resp_2", WRITTEN, events.Place("item_4")),
+    events.ReplyDone("resp_2", WRITTEN, (WRITTEN,), text="Sunny."),
+    events.ReplyBegan("resp_3", "item_6", "text", in_conversation=False),
+    events.OutputBegan("resp_3", replace(ASIDE, text="", status="in_progress"), None),
+    events.ReplyText("resp_3", "item_6", "Aside."),
+    events.OutputDone("resp_3", ASIDE, None),
+    events.ReplyDone("resp_3", ASIDE, (ASIDE,), text="Aside."),
+    events.AudioUnderstood("item_7", 1, "What time is it?", 1.5),
+    events.AudioNotUnderstood("item_8", 0, GONE),
     events.SessionError("stt_unavailable", "no answer", "stt"),
 ]
 
@@ -402,6 +426,7 @@ def test_a_conversation_is_told_in_the_betas_words_and_order() -> None:
         "conversation.item.created",
         "conversation.item.input_audio_transcription.completed",
         "response.created",
+        "rate_limits.updated",
         "response.output_item.added",
         "conversation.item.created",
         "response.content_part.added",
@@ -414,11 +439,13 @@ def test_a_conversation_is_told_in_the_betas_words_and_order() -> None:
         "response.output_item.added",
         "conversation.item.created",
         "response.function_call_arguments.delta",
+        "response.function_call_arguments.delta",
         "response.function_call_arguments.done",
         "response.output_item.done",
         "response.done",
         "conversation.item.created",
         "response.created",
+        "rate_limits.updated",
         "response.output_item.added",
         "conversation.item.created",
         "response.content_part.added",
@@ -427,16 +454,29 @@ def test_a_conversation_is_told_in_the_betas_words_and_order() -> None:
         "response.content_part.done",
         "response.output_item.done",
         "response.done",
+        "response.created",
+        "rate_limits.updated",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.text.delta",
+        "response.text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.done",
+        "conversation.item.input_audio_transcription.completed",
+        "conversation.item.input_audio_transcription.failed",
         "error",
     ]
     created = [message["item"]["id"] for message in sent if message["type"] == "conversation.item.created"]
     assert created == ["item_1", "item_2", "item_3", "item_4", "item_5"]
-    first, second = (message["response"] for message in sent if message["type"] == "response.done")
+    first, second, aside = (message["response"] for message in sent if message["type"] == "response.done")
     assert first["output"][0]["content"] == [{"type": "audio", "transcript": "Good day."}]
     assert first["output"][1]["name"] == "weather"
     assert (first["modalities"], first["voice"], first["output_audio_format"]) == (["text", "audio"], "anna", "pcm16")
     assert second["output"][0]["content"] == [{"type": "text", "text": "Sunny."}]
     assert (second["modalities"], second["max_output_tokens"]) == (["text"], 99)
+    assert first["metadata"] == {"who": "me"}
+    assert (first["conversation_id"], aside["conversation_id"]) == ("conv_1", None)
 
 
 @pytest.mark.parametrize(
@@ -449,7 +489,7 @@ def test_a_conversation_is_told_in_the_betas_words_and_order() -> None:
 )
 def test_a_reply_that_was_stopped_says_why(reason: CancelReason, failure: StageError | None) -> None:
     out = ServerEvents("conv_1", audio_format=AudioFormat.PCMA)
-    out.of(events.ReplyBegan("resp_1", "item_2", "item_1", "audio"), CONFIG)
+    out.of(events.ReplyBegan("resp_1", "item_2", "audio"), CONFIG)
     cut = replace(SPOKEN, text="Good", status="incomplete")
     done = events.ReplyDone("resp_1", cut, cancelled=reason, error=failure, text="Good day.")
     told = tell(out.of(done, CONFIG)[-1])["response"]

@@ -183,7 +183,16 @@ def test_detection_that_was_off_is_on_again() -> None:
     [
         (None, ReplyOverrides()),
         ({}, ReplyOverrides()),
-        ({"audio": {}, "metadata": {"who": "me"}, "conversation": "auto"}, ReplyOverrides()),
+        ({"audio": {}, "conversation": "auto"}, ReplyOverrides()),
+        ({"metadata": {"who": "me"}}, ReplyOverrides(metadata={"who": "me"})),
+        ({"conversation": "none"}, ReplyOverrides(in_conversation=False)),
+        ({"tools": []}, ReplyOverrides(tools=())),
+        (
+            {"tool_choice": {"type": "function", "name": "weather"}},
+            ReplyOverrides(tool_choice=llm_pb2.ToolChoice(mode=llm_pb2.ToolChoice.MODE_REQUIRED, name="weather")),
+        ),
+        ({"audio": {"output": {"format": {"type": "audio/pcma"}}}}, ReplyOverrides(audio_format="audio/pcma")),
+        ({"audio": {"output": {"voice": {"id": "berta"}}}}, ReplyOverrides(voice="berta")),
         ({"instructions": "", "temperature": 0}, ReplyOverrides(instructions="", temperature=0.0)),
         ({"output_modalities": ["text"]}, ReplyOverrides(modality="text")),
         ({"max_output_tokens": "inf"}, ReplyOverrides(max_output_tokens=4_096)),
