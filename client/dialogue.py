@@ -2,25 +2,35 @@
 
 import asyncio
 from pathlib import Path
-from types import ModuleType
 
 from rich.console import Console
 
+from client.errors import ConnectionLostError, one_error
 from client.events import (
     AudioDelta,
     ErrorEvent,
+    ItemDone,
     PlayoutPaused,
     PlayoutResumed,
+    Reconnected,
+    ResponseCreated,
     ResponseDone,
     ServerEvent,
     SpeechStarted,
+    SpeechStopped,
 )
-from client.microphone import BlockQueue, PlaybackBuffer, open_audio
+from client.keys import pressed_keys
+from client.microphone import Audio
+from client.playback import PlaybackBuffer
 from client.position_reports import PositionReports
-from client.realtime import ConnectionLostError, RealtimeClient, ask, one_error
-from client.report import TurnView, print_error, print_latency, print_line, print_outcome, summary
+from client.realtime import RealtimeClient
+from client.report import TurnView, error_line, labelled, print_latency, print_outcome
+from client.shown_turn import ShownTurn
+from client.speaking import ask
 from client.speech import write_wav
-from client.turns import TurnRecorder
+from client.talk_view import State, Status, TalkView
+
+_REDRAW_S = 0.08
 
 
 async def hold_turn(
@@ -40,51 +50,110 @@ async def hold_turn(
     return print_outcome(console, turn, None)
 
 
-async def talk_freely(client: RealtimeClient, console: Console, sounddevice: ModuleType) -> None:
-    """Speaks with the person at this machine until cancelled; a person who begins to speak silences the loudspeaker.
+async def talk_freely(client: RealtimeClient, console: Console, audio: Audio) -> None:
+    """Speaks with the person at this machine until `q` is pressed or it is cancelled.
 
-    Raises SpeechError without a microphone, ConnectionLostError where the server closes.
+    A person who begins to speak silences the loudspeaker. Raises DeviceLostError where a device goes away,
+    ConnectionLostError where the connection ends for good.
     """
-    microphone, playback = BlockQueue(asyncio.get_running_loop()), PlaybackBuffer()
-    turns = FreeTurns(console, playback)
-    reports = PositionReports(client, playback.position)
-    with one_error():
-        async with open_audio(sounddevice, microphone, playback), asyncio.TaskGroup() as group:
-            print_line(console, "listening", "until Ctrl-C; headphones keep the replies out of the microphone\n")
-            group.create_task(_send(client, microphone))
-            group.create_task(reports.run())
-            try:
-                async for event in client:
-                    turns.received(event, asyncio.get_running_loop().time())
-                    if isinstance(event, PlayoutPaused | PlayoutResumed):
-                        reports.now()
-            finally:
-                turns.close()
-            raise ConnectionLostError(f"the server closed the connection ({client.close_reason})")
+    microphone, playback = audio.microphone, audio.playback
+
+    def status() -> Status:
+        notes = []
+        if microphone.overflows:
+            notes.append(f"overflows: {microphone.overflows}")
+        if playback.underflows:
+            notes.append(f"underflows: {playback.underflows}")
+        if microphone.dropped_s or client.lost_audio_s:
+            notes.append(f"not sent: {microphone.dropped_s + client.lost_audio_s:.1f} s")
+        state = turns.state if client.online else State.RECONNECTING
+        return Status(state, microphone.peak, microphone.muted, tuple(notes))
+
+    view = TalkView(console, status)
+    turns = FreeTurns(view, playback)
+    reports = PositionReports(client, audio.position)
+    quit_pressed = asyncio.Event()
+
+    def mute() -> None:
+        microphone.muted = not microphone.muted
+        view.draw()
+
+    async def listen() -> None:
+        async for event in client:
+            turns.received(event, asyncio.get_running_loop().time())
+            if isinstance(event, PlayoutPaused | PlayoutResumed):
+                reports.now()
+            if isinstance(event, Reconnected) and event.unanswered:
+                await client.respond()
+        raise ConnectionLostError(f"the server closed the connection ({client.close_reason})")
+
+    async def redraw() -> None:
+        while True:
+            turns.playing = audio.position() is not None
+            view.draw()
+            await asyncio.sleep(_REDRAW_S)
+
+    with one_error(), pressed_keys({"m": mute, "q": quit_pressed.set}) as view.keys:
+        for label, text in (("microphone", audio.input), ("loudspeaker", audio.output)):
+            console.print(labelled(label, text), soft_wrap=True)
+        how = "q or Ctrl-C" if view.keys else "Ctrl-C"
+        console.print(labelled("listening", f"until {how}; headphones keep the replies out of the microphone\n"))
+        view.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [
+                    group.create_task(work)
+                    for work in (_send(client, audio), reports.run(), audio.watch(), listen(), redraw())
+                ]
+                await quit_pressed.wait()
+                for task in running:
+                    task.cancel()
+        finally:
+            turns.close()
+            view.stop()
 
 
-async def _send(client: RealtimeClient, microphone: BlockQueue) -> None:
-    async for block in microphone:
+async def _send(client: RealtimeClient, audio: Audio) -> None:
+    async for block in audio.microphone:
         await client.send_audio(block)
 
 
 class FreeTurns:
-    """Turns that begin whenever the person does, each with a view of its own; replies go to `playback`."""
+    """Turns that begin whenever the person does; replies go to `playback`, words to `view`."""
 
-    def __init__(self, console: Console, playback: PlaybackBuffer) -> None:
-        self._console = console
+    def __init__(self, view: TalkView, playback: PlaybackBuffer) -> None:
+        self._view = view
         self._playback = playback
-        self._recorder = TurnRecorder()
-        self._view: TurnView | None = None
+        self._turn: ShownTurn | None = None
+        self._interrupted: ShownTurn | None = None
+        self._hearing = False
+        self._thinking = False
+        self.playing = False
+        """Whether the loudspeaker has something left to play."""
+
+    @property
+    def state(self) -> State:
+        """What happens now."""
+        if self._hearing:
+            return State.HEARING
+        if self.playing:
+            return State.SPEAKING
+        return State.THINKING if self._thinking else State.LISTENING
 
     def received(self, event: ServerEvent, now: float) -> None:
         """Plays, records and shows one event that came at `now` (monotonic seconds)."""
         match event:
             case SpeechStarted():
                 self._playback.flush()
-                if self._view is None or self._recorder.answer:
+                self._hearing = True
+                if self._turn is None or self._turn.answered:
                     self._begin()
+            case SpeechStopped():
+                self._hearing, self._thinking = False, True
+            case ResponseCreated() if self._turn is None:
+                self._turn = ShownTurn()
             case AudioDelta(pcm=pcm, item_id=item_id):
+                self._thinking = False
                 self._playback.push(pcm, item_id)
             case PlayoutPaused():
                 self._playback.hold()
@@ -92,26 +161,50 @@ class FreeTurns:
                 self._playback.resume()
             case ResponseDone(status="cancelled"):
                 self._playback.flush()
-        self._recorder.received(event, now)
-        if self._view is not None:
-            self._view.show(event, self._recorder)
-        elif isinstance(event, ErrorEvent):
-            print_error(self._console, event)
-        if self._recorder.finished:
-            self.close()
+            case ResponseDone():
+                self._thinking = False
+            case Reconnected(reason, after_s):
+                self._playback.flush()
+                self.close()
+                self._hearing, self._thinking = False, event.unanswered
+                said = f"{reason}; open again after {after_s:.1f} s, with {event.items} items of the conversation"
+                self._view.tell(labelled("connection", said, style="yellow"))
+            case ErrorEvent() if self._turn is None:
+                self._view.tell(error_line(event))
+        for turn in self._concerned(event):
+            turn.received(event, now)
+            if turn.over:
+                self._finish(turn)
+        self._view.show(*filter(None, (self._interrupted, self._turn)))
 
     def close(self) -> None:
-        """Ends the view of the turn in progress."""
-        if self._view is not None:
-            self._view.stop()
-            self._view = None
-            print_line(self._console, "in total", summary(self._recorder.turn()))
-            self._console.print()
-            self._recorder = TurnRecorder()
+        """Ends the turns in progress."""
+        for turn in (self._interrupted, self._turn):
+            if turn is not None:
+                self._finish(turn)
 
     def _begin(self) -> None:
-        self.close()
-        self._recorder = TurnRecorder()
-        self._recorder.question_sent()
-        self._view = TurnView(self._console)
-        self._view.start()
+        if self._interrupted is not None:
+            self._finish(self._interrupted)
+        if self._turn is not None:
+            # How much of its reply was heard is told in a moment.
+            self._turn.spoken_over = True
+            self._interrupted = self._turn
+        self._turn = ShownTurn()
+
+    def _finish(self, turn: ShownTurn) -> None:
+        if turn is self._interrupted:
+            self._interrupted = None
+        else:
+            self._turn = None
+        self._view.finish(turn)
+
+    def _concerned(self, event: ServerEvent) -> list[ShownTurn]:
+        """The turns that an event is about."""
+        response_id = getattr(event, "response_id", None)
+        if self._interrupted is not None and response_id in self._interrupted.response_ids:
+            return [self._interrupted]
+        if self._interrupted is not None and isinstance(event, ItemDone):
+            # An item is known to the turn whose words it has.
+            return [turn for turn in (self._interrupted, self._turn) if turn is not None]
+        return [self._turn] if self._turn is not None else []

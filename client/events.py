@@ -1,26 +1,18 @@
-"""Server events of the OpenAI Realtime protocol (GA names) as typed values, read from their JSON.
+"""Server events of the OpenAI Realtime protocol (GA names) as typed values; `client.event_reader` reads them.
 
 Only what a voice client acts on has a type of its own; every other event is an `UnknownEvent`.
 Origin: https://platform.openai.com/docs/api-reference/realtime-server-events. `PartialTranscript`, `TurnMarks`,
-`PlayoutPaused` and `PlayoutResumed` are voxfleet's own, sent where the connection asked for `?extensions=voxfleet`.
+`PlayoutPaused` and `PlayoutResumed` are voxfleet's own, sent where the connection asked for `?extensions=voxfleet`;
+`Reconnected` is the client's.
 """
 
-import base64
-import binascii
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
+
+from client.items import Item
 
 JsonObject: TypeAlias = Mapping[str, object]
-
-
-class RealtimeError(Exception):
-    """What goes wrong between the client and a Realtime server; its text is fit to be shown to a person."""
-
-
-class ProtocolError(RealtimeError):
-    """The server sent something that is not an event of the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +115,7 @@ class ReplyTranscriptDelta:
 
     response_id: str
     delta: str
+    item_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +124,36 @@ class ReplyTranscriptDone:
 
     response_id: str
     transcript: str
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTextDelta:
+    """More of a reply that is written and not spoken, to be appended."""
+
+    response_id: str
+    delta: str
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTextDone:
+    """The whole text of a reply that is written and not spoken; replaces the deltas."""
+
+    response_id: str
+    text: str
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A reply calls the function `name`; `arguments` is JSON. The answer goes out with `send_tool_output`."""
+
+    response_id: str
+    item_id: str
+    call_id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +164,27 @@ class ResponseDone:
     status: str
     reason: str
     usage: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAdded:
+    """An item joined the conversation; a reply's has no text yet."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """An item is complete: of a reply that was interrupted, `item.text` is what was heard of it."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeleted:
+    """An item left the conversation."""
+
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +222,21 @@ class TurnMarks:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The connection was lost (`reason`) and opened again after `after_s` seconds, in a new session: the client's own.
+
+    The configuration is in force again, and the last `items` items are in the conversation. A reply that was in
+    progress has ended without a `ResponseDone`. `unanswered` says whether the last word is not the server's: then
+    `respond` asks for it.
+    """
+
+    reason: str
+    after_s: float
+    items: int
+    unanswered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownEvent:
     """An event that has no type of its own here."""
 
@@ -200,149 +259,22 @@ ServerEvent: TypeAlias = (
     | PlayoutResumed
     | ReplyTranscriptDelta
     | ReplyTranscriptDone
+    | ReplyTextDelta
+    | ReplyTextDone
+    | FunctionCall
     | ResponseDone
+    | ItemAdded
+    | ItemDone
+    | ItemDeleted
     | ItemRetrieved
     | ErrorEvent
     | TurnMarks
+    | Reconnected
     | UnknownEvent
 )
 
 
-class _Fields:
-    """Typed access to one JSON object; a field of another type is a ProtocolError that names it."""
-
-    def __init__(self, values: JsonObject, path: str) -> None:
-        self.values = values
-        self._path = path
-
-    def text(self, name: str) -> str:
-        value = self.values.get(name)
-        if not isinstance(value, str):
-            raise self._wrong(name, "a string")
-        return value
-
-    def optional_text(self, name: str) -> str | None:
-        return None if self.values.get(name) is None else self.text(name)
-
-    def number(self, name: str) -> float:
-        value = self.values.get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise self._wrong(name, "a number")
-        return value
-
-    def mapping(self, name: str) -> "_Fields":
-        value = self.values.get(name)
-        if not isinstance(value, dict):
-            raise self._wrong(name, "an object")
-        return _Fields(cast(JsonObject, value), f"{self._path}.{name}")
-
-    def optional_mapping(self, name: str) -> "_Fields":
-        return _Fields({}, f"{self._path}.{name}") if self.values.get(name) is None else self.mapping(name)
-
-    def mappings(self, name: str) -> "list[_Fields]":
-        values = self.values.get(name)
-        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            raise self._wrong(name, "an array of objects")
-        return [_Fields(cast(JsonObject, value), f"{self._path}.{name}[{at}]") for at, value in enumerate(values)]
-
-    def pcm(self, name: str) -> bytes:
-        try:
-            pcm = base64.b64decode(self.text(name), validate=True)
-        except binascii.Error as error:
-            raise self._wrong(name, "base64") from error
-        if len(pcm) % 2:
-            raise self._wrong(name, "whole samples of 2 bytes")
-        return pcm
-
-    def _wrong(self, name: str, expected: str) -> ProtocolError:
-        return ProtocolError(f"{self._path}.{name}: expected {expected}")
-
-
-def _response_done(event: _Fields) -> ResponseDone:
-    response = event.mapping("response")
-    details = response.optional_mapping("status_details")
-    failure = details.optional_mapping("error")
-    reason = failure.optional_text("message") or failure.optional_text("code") or details.optional_text("reason")
-    usage = response.optional_mapping("usage").values
-    return ResponseDone(response.text("id"), response.text("status"), reason or "", usage)
-
-
-def _item_retrieved(event: _Fields) -> ItemRetrieved:
-    item = event.mapping("item")
-    parts = [part.optional_text("transcript") or part.optional_text("text") or "" for part in item.mappings("content")]
-    return ItemRetrieved(item.text("id"), " ".join(filter(None, parts)))
-
-
-def _error(event: _Fields) -> ErrorEvent:
-    error = event.mapping("error")
-    return ErrorEvent(
-        type=error.text("type"),
-        code=error.optional_text("code"),
-        message=error.text("message"),
-        param=error.optional_text("param"),
-        client_event_id=error.optional_text("event_id"),
-    )
-
-
-def _turn_marks(event: _Fields) -> TurnMarks:
-    marks = event.mapping("marks")
-    return TurnMarks(
-        response_id=event.text("response_id"),
-        user_item_id=event.optional_text("user_item_id") or "",
-        language=event.optional_text("language") or "",
-        draft=event.optional_text("draft") or "none",
-        marks={name: marks.number(name) for name, value in marks.values.items() if value is not None},
-    )
-
-
-_READERS: Mapping[str, Callable[[_Fields], ServerEvent]] = {
-    "session.created": lambda event: SessionCreated(event.mapping("session").values),
-    "session.updated": lambda event: SessionUpdated(event.mapping("session").values),
-    "input_audio_buffer.speech_started": lambda event: SpeechStarted(
-        event.text("item_id"), event.number("audio_start_ms")
-    ),
-    "input_audio_buffer.speech_stopped": lambda event: SpeechStopped(
-        event.text("item_id"), event.number("audio_end_ms")
-    ),
-    "input_audio_buffer.committed": lambda event: InputCommitted(event.text("item_id")),
-    "conversation.item.input_audio_transcription.delta": lambda event: TranscriptionDelta(
-        event.text("item_id"), event.text("delta")
-    ),
-    "conversation.item.input_audio_transcription.completed": lambda event: TranscriptionCompleted(
-        event.text("item_id"), event.text("transcript")
-    ),
-    "response.created": lambda event: ResponseCreated(event.mapping("response").text("id")),
-    "response.output_audio.delta": lambda event: AudioDelta(
-        event.text("response_id"), event.pcm("delta"), event.optional_text("item_id") or ""
-    ),
-    "response.output_audio_transcript.delta": lambda event: ReplyTranscriptDelta(
-        event.text("response_id"), event.text("delta")
-    ),
-    "response.output_audio_transcript.done": lambda event: ReplyTranscriptDone(
-        event.text("response_id"), event.text("transcript")
-    ),
-    "response.done": _response_done,
-    "conversation.item.retrieved": _item_retrieved,
-    "error": _error,
-    "voxfleet.transcript.partial": lambda event: PartialTranscript(
-        event.text("item_id"), event.text("stable"), event.text("unstable")
-    ),
-    "voxfleet.turn.marks": _turn_marks,
-    "voxfleet.playout.paused": lambda event: PlayoutPaused(event.text("response_id"), event.text("item_id")),
-    "voxfleet.playout.resumed": lambda event: PlayoutResumed(event.text("response_id"), event.text("item_id")),
-}
-
-
-def parse_event(message: str | bytes) -> ServerEvent:
-    """Reads one WebSocket message. Raises ProtocolError, naming the field and what was expected of it."""
-    if isinstance(message, bytes):
-        raise ProtocolError("expected a text message, got a binary one")
-    try:
-        values = json.loads(message)
-    except ValueError as error:
-        raise ProtocolError(f"expected JSON: {error}") from error
-    if not isinstance(values, dict) or not isinstance(values.get("type"), str):
-        raise ProtocolError("expected a JSON object with a string `type`")
-    kind: str = values["type"]
-    reader = _READERS.get(kind)
-    return UnknownEvent(kind, values) if reader is None else reader(_Fields(values, kind))
+def describe_error(event: ErrorEvent) -> str:
+    """An error event on one line: code, field, message."""
+    field = event.param if event.param and not event.message.startswith(event.param) else None
+    return ": ".join(part for part in (event.code or event.type, field, event.message) if part)

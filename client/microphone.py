@@ -1,157 +1,176 @@
-"""Microphone and loudspeaker of this machine, through the optional package `sounddevice` (PortAudio).
-
-Audio is PCM s16le, 24 kHz, mono.
-"""
+"""Microphone and loudspeaker of this machine while a conversation lasts."""
 
 import asyncio
+import logging
 import threading
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from types import ModuleType
+from typing import Any
 
+from client.audio_devices import Device, find_device, quiet_libraries, usable_rate
+from client.capture import Microphone
 from client.loudspeaker import Position
-from client.realtime import BLOCK_BYTES
+from client.playback import PlaybackBuffer
 from client.speech import SpeechError
-from client.turns import BYTES_PER_SECOND, SAMPLE_RATE
 
-_MAX_WAITING_BLOCKS = 50
-"""One second that the network may be late; then the oldest blocks are dropped."""
-_MAX_PLAYBACK_BYTES = 60 * BYTES_PER_SECOND
-
-
-def load_sounddevice() -> ModuleType:
-    """The package, with PortAudio behind it; blocks while it loads. Raises SpeechError that says what to install."""
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise SpeechError("the microphone needs a package: pip install 'voxfleet[microphone]'") from error
-    except OSError as error:
-        raise SpeechError(f"the microphone needs PortAudio ({error}); on Debian: apt install libportaudio2") from error
-    module: ModuleType = sounddevice
-    return module
+SILENT_S = 5.0
+"""A device that has neither brought nor taken audio for so long is gone: unplugged, or its sound system has ended."""
+_LOOK_EVERY_S = 0.5
+_CLOSE_S = 3.0
+_MAX_LATENCY_S = 5.0
+log = logging.getLogger(__name__)
 
 
-class PlaybackBuffer:
-    """What waits to be played, filled by the event loop, emptied by the audio thread, at most 60 s long."""
+class DeviceLostError(SpeechError):
+    """A device went away while it was used."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[str, bytes]] = deque()
-        self._waiting_bytes = 0
-        self._lock = threading.Lock()
-        self._held = False
-        self._item_id = ""
-        self._pulled_bytes = 0  # of that item
-        self.latency_s = 0.0
-        """Time from `pull` to the air, as the device has it."""
-        self.dropped_bytes = 0
-        """What did not fit and was never heard."""
 
-    def push(self, pcm: bytes, item_id: str = "") -> None:
-        """Appends audio of an item; what is over 60 s is dropped and counted."""
-        with self._lock:
-            kept = pcm[: _MAX_PLAYBACK_BYTES - self._waiting_bytes]
-            if kept:
-                self._waiting.append((item_id, kept))
-            self._waiting_bytes += len(kept)
-            self.dropped_bytes += len(pcm) - len(kept)
+class _Stream:
+    """One open stream: what its device is, and whether it still lives."""
 
-    def pull(self, size: int) -> bytes:
-        """The next `size` bytes, silence where there are none or all is held."""
-        pcm = bytearray()
-        with self._lock:
-            while self._waiting and len(pcm) < size and not self._held:
-                item_id, waiting = self._waiting.popleft()
-                taken = waiting[: size - len(pcm)]
-                if len(taken) < len(waiting):
-                    self._waiting.appendleft((item_id, waiting[len(taken) :]))
-                if item_id != self._item_id:
-                    self._item_id, self._pulled_bytes = item_id, 0
-                pcm += taken
-                self._pulled_bytes += len(taken)
-                self._waiting_bytes -= len(taken)
-        return bytes(pcm.ljust(size, b"\0"))
+    def __init__(self, what: str, device: Device, rate: int) -> None:
+        self.what = what
+        self.device = device
+        self.rate = rate
+        self.stream: Any = None
+        self.finished = False
+        self._seen_at = time.monotonic()
 
-    def flush(self) -> None:
-        """Forgets all that was not yet played, and holds nothing any more."""
-        with self._lock:
-            self._waiting.clear()
-            self._waiting_bytes = 0
-            self._held = False
+    def seen(self) -> None:
+        """The device called."""
+        self._seen_at = time.monotonic()
 
-    def hold(self) -> None:
-        """Silence until `resume` or `flush`."""
-        with self._lock:
-            self._held = True
+    def check(self) -> None:
+        """Raises DeviceLostError."""
+        if self.finished or time.monotonic() - self._seen_at > SILENT_S:
+            raise DeviceLostError(
+                f"the {self.what} is gone: {self.device.name}; `voxfleet talk --list-devices` shows what there is"
+            )
 
-    def resume(self) -> None:
-        """Goes on where it was held."""
-        with self._lock:
-            self._held = False
+    @property
+    def description(self) -> str:
+        """Name, rate and latency."""
+        return f"{self.device.name}, {self.rate / 1000:g} kHz, {self.stream.latency * 1000:.0f} ms"
+
+
+class Audio:
+    """An open microphone and an open loudspeaker. Made by `open_audio`."""
+
+    def __init__(self, microphone: Microphone, playback: PlaybackBuffer, recorder: _Stream, player: _Stream) -> None:
+        self.microphone = microphone
+        self.playback = playback
+        self._streams = (recorder, player)
+        self._player = player
+        self.input, self.output = recorder.description, player.description
 
     def position(self) -> Position | None:
-        """How much of the item that is played can have been heard; None where nothing waits."""
-        with self._lock:
-            if not self._waiting:
-                return None
-            item_id, _ = self._waiting[0]
-            pulled_s = self._pulled_bytes / BYTES_PER_SECOND if item_id == self._item_id else 0.0
-            return Position(item_id, max(0.0, pulled_s - self.latency_s) * 1000, playing=not self._held)
+        """Where the loudspeaker is, by its device's own clock."""
+        return self.playback.position(self._player.stream.time)
 
-
-class BlockQueue:
-    """Blocks of 20 ms from the audio thread to the event loop; where nobody takes them, the oldest are dropped."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._blocks: deque[bytes] = deque()
-        self._filled = asyncio.Event()
-        self.dropped = 0
-        """Blocks that were never sent."""
-
-    def push(self, block: bytes) -> None:
-        """Adds a block, from any thread."""
-        self._loop.call_soon_threadsafe(self._add, block)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Blocks as they come, without end."""
+    async def watch(self) -> None:
+        """Until cancelled; raises DeviceLostError when a device is gone."""
         while True:
-            await self._filled.wait()
-            yield self._blocks.popleft()
-            if not self._blocks:
-                self._filled.clear()
-
-    def _add(self, block: bytes) -> None:
-        if len(self._blocks) >= _MAX_WAITING_BLOCKS:
-            self._blocks.popleft()
-            self.dropped += 1
-        self._blocks.append(block)
-        self._filled.set()
+            for stream in self._streams:
+                stream.check()
+            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 @asynccontextmanager
-async def open_audio(sounddevice: ModuleType, microphone: BlockQueue, playback: PlaybackBuffer) -> AsyncIterator[None]:
-    """Records into `microphone` and plays from `playback` inside the block. Raises SpeechError without such devices."""
+async def open_audio(
+    sounddevice: ModuleType, *, input_device: int | str | None = None, output_device: int | str | None = None
+) -> AsyncIterator[Audio]:
+    """Records and plays inside the block, at 24 kHz where the devices can. Raises SpeechError without such devices."""
+    loop = asyncio.get_running_loop()
+    streams = ExitStack()
+    # Sound systems take their time to open and close a device.
+    chosen = await asyncio.to_thread(_choose, sounddevice, input_device, output_device)
+    recorder, player = chosen
+    microphone, playback = Microphone(recorder.rate), PlaybackBuffer(player.rate)
+    with quiet_libraries():
+        try:
+            await asyncio.to_thread(_open, sounddevice, streams, microphone, playback, recorder, player)
+            yield Audio(microphone, playback, recorder, player)
+        except sounddevice.PortAudioError as error:
+            raise SpeechError(f"no microphone or loudspeaker: {error}") from error
+        finally:
+            await _in_a_thread_of_its_own(loop, streams.close)
 
-    def record(data: bytes, frames: int, time: object, status: object) -> None:
-        microphone.push(bytes(data))
 
-    def play(out: memoryview, frames: int, time: object, status: object) -> None:
-        out[:] = playback.pull(len(out))
+def _choose(sounddevice: ModuleType, input_device: int | str | None, output_device: int | str | None) -> list[_Stream]:
+    with quiet_libraries():
+        found = []
+        for what, kind, wanted in (
+            ("microphone", "input", input_device),
+            ("loudspeaker", "output", output_device),
+        ):
+            device = find_device(sounddevice, kind, wanted)
+            found.append(_Stream(what, device, usable_rate(sounddevice, kind, device)))
+        return found
 
-    form = {"samplerate": SAMPLE_RATE, "channels": 1, "dtype": "int16", "blocksize": BLOCK_BYTES // 2}
 
-    def open_devices(devices: ExitStack) -> None:
-        devices.enter_context(sounddevice.RawInputStream(callback=record, **form))
-        output = devices.enter_context(sounddevice.RawOutputStream(callback=play, **form))
-        playback.latency_s = output.latency
+def _open(
+    sounddevice: ModuleType,
+    streams: ExitStack,
+    microphone: Microphone,
+    playback: PlaybackBuffer,
+    recorder: _Stream,
+    player: _Stream,
+) -> None:
+    def record(data: Any, frames: int, times: Any, status: Any) -> None:
+        recorder.seen()
+        microphone.record(bytes(data), times.inputBufferAdcTime, overflow=status.input_overflow)
 
-    devices = ExitStack()
+    def play(out: Any, frames: int, times: Any, status: Any) -> None:
+        player.seen()
+        now = times.currentTime or player.stream.time
+        heard_at = times.outputBufferDacTime
+        if not now <= heard_at <= now + _MAX_LATENCY_S:
+            # Some sound systems do not say, or say nonsense.
+            heard_at = now + player.stream.latency
+        out[:] = playback.pull(len(out), heard_at, underflow=status.output_underflow)
+
+    for opened, make, callback in (
+        (recorder, sounddevice.RawInputStream, record),
+        (player, sounddevice.RawOutputStream, play),
+    ):
+        opened.stream = make(
+            device=opened.device.index,
+            samplerate=opened.rate,
+            channels=1,
+            dtype="int16",
+            blocksize=block_frames(opened.rate),
+            latency="low",
+            callback=callback,
+            finished_callback=lambda opened=opened: setattr(opened, "finished", True),
+        )
+    for opened in (recorder, player):
+        streams.enter_context(opened.stream)
+        opened.seen()
+
+
+def block_frames(rate: int) -> int:
+    """Frames of one block at `rate` Hz: 5 to 11 ms."""
+    return 256 if rate >= 24_000 else 128
+
+
+async def _in_a_thread_of_its_own(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
+    """Runs `work` for at most 3 s: closing a device that is gone can take for ever, and the program has to end."""
+    done = asyncio.Event()
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            log.warning("a sound device could not be closed", extra={"reason": str(error)})
+        # The loop is closed where nobody waited so long.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="closing-audio", daemon=True).start()
     try:
-        # Sound systems take their time to open and close a device.
-        await asyncio.to_thread(open_devices, devices)
-        yield
-    except sounddevice.PortAudioError as error:
-        raise SpeechError(f"no microphone or loudspeaker: {error}") from error
-    finally:
-        await asyncio.to_thread(devices.close)
+        async with asyncio.timeout(_CLOSE_S):
+            await done.wait()
+    except TimeoutError:
+        log.warning("a sound device could not be closed in time")

@@ -10,8 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from client.events import ErrorEvent, ServerEvent
-from client.realtime import describe_error
+from client.events import ErrorEvent, ServerEvent, describe_error
 from client.turns import Turn, TurnRecorder
 from client.waterfall import WIDTH, waterfall
 
@@ -63,7 +62,7 @@ class TurnView:
     def show(self, event: ServerEvent, recorder: TurnRecorder) -> None:
         """Shows where the turn is after `event`."""
         if isinstance(event, ErrorEvent):
-            print_error(self._console, event)
+            self._console.print(error_line(event), soft_wrap=True)
         if (recorder.understood, recorder.answer) != (self._understood, self._answer):
             self._understood, self._answer = recorder.understood, recorder.answer
             if self._live.is_started:
@@ -80,29 +79,38 @@ class TurnView:
         return Padding(table, (0, 0, 0, _INDENT), expand=False)
 
 
+def labelled(label: str, text: str, *, style: str = "dim") -> Text:
+    """One labelled line; `style` is the label's."""
+    return Text(" " * _INDENT).append(label.ljust(_LABEL_COLUMNS), style).append(text)
+
+
 def print_line(console: Console, label: str, text: str, *, style: str = "dim") -> None:
-    """One labelled line, never wrapped; `style` is the label's."""
-    line = Text(" " * _INDENT).append(label.ljust(_LABEL_COLUMNS), style).append(text)
-    console.print(line, soft_wrap=True)
+    """Prints one labelled line, never wrapped."""
+    console.print(labelled(label, text, style=style), soft_wrap=True)
 
 
-def print_error(console: Console, event: ErrorEvent) -> None:
+def error_line(event: ErrorEvent) -> Text:
     """One line with the error's code, field and message."""
-    print_line(console, "error", describe_error(event), style="red")
+    return labelled("error", describe_error(event), style="red")
+
+
+def latency_lines(turn: Turn, width: int) -> list[Text]:
+    """The waterfall of the turn in `width` columns, an empty line last; none where the server sent no marks."""
+    *bars, axis = waterfall(turn.marks, width) or [""]
+    lines = []
+    for bar in bars:
+        # Names have single spaces in them, at least two follow.
+        name_ends = bar.index("  ", _INDENT)
+        line = Text(no_wrap=True).append(bar[:name_ends], "dim").append(bar[name_ends:])
+        line.highlight_regex("[█▏]+", "cyan")
+        lines.append(line)
+    return [*lines, Text(axis, "dim", no_wrap=True), Text()] if axis else []
 
 
 def print_latency(console: Console, turn: Turn) -> None:
     """The waterfall of the turn and what it comes to for the listener."""
-    *bars, axis = waterfall(turn.marks, console.width) or [""]
-    for bar in bars:
-        # Names have single spaces in them, at least two follow.
-        name_ends = bar.index("  ", _INDENT)
-        line = Text().append(bar[:name_ends], "dim").append(bar[name_ends:])
-        line.highlight_regex("[█▏]+", "cyan")
-        console.print(line, no_wrap=True)
-    if axis:
-        console.print(Text(axis, "dim"), no_wrap=True)
-        console.print()
+    for line in latency_lines(turn, console.width):
+        console.print(line)
     print_line(console, "in total", summary(turn))
 
 
@@ -120,9 +128,16 @@ def summary(turn: Turn) -> str:
     if turn.language:
         parts.append(f"language {turn.language}")
     if turn.reply_pcm:
-        missing = sum(gap.duration_ms for gap in turn.gaps)
-        parts.append(f"reply {turn.reply_s:.1f} s, " + (f"{missing:.0f} ms of gaps in it" if turn.gaps else "no gaps"))
+        parts.append(f"reply {turn.reply_s:.1f} s" + _gaps(turn))
     return " · ".join(parts) or "no audio"
+
+
+def _gaps(turn: Turn) -> str:
+    if turn.status == "cancelled":
+        # The server waits while it is not sure of an interruption.
+        return ""
+    missing = sum(gap.duration_ms for gap in turn.gaps)
+    return f", {missing:.0f} ms of gaps in it" if turn.gaps else ", no gaps"
 
 
 def print_outcome(console: Console, turn: Turn, saved: Path | None) -> bool:

@@ -36,7 +36,7 @@ def guess_language(text: str) -> str:
     return "zh" if "CJK" in names else "en"
 
 
-def read_wav(path: Path) -> bytes:
+def read_wav(path: Path | str) -> bytes:
     """A WAV file of integer PCM, any rate, 8 to 32 bits, any number of channels (averaged), as PCM s16le 24 kHz mono.
 
     Raises SpeechError where there is no such file or it is another kind of file.
@@ -48,7 +48,7 @@ def read_wav(path: Path) -> bytes:
     except OSError as error:
         raise SpeechError(f"{path}: {error.strerror}") from error
     except (wave.Error, EOFError) as error:
-        hint = f"convert it with: ffmpeg -i {path.name} -c:a pcm_s16le question.wav"
+        hint = f"convert it with: ffmpeg -i {Path(path).name} -c:a pcm_s16le question.wav"
         raise SpeechError(
             f"{path}: expected a WAV file with integer PCM ({error or 'it is cut off'}); {hint}"
         ) from error
@@ -60,9 +60,9 @@ def read_wav(path: Path) -> bytes:
     return float_to_pcm(resample(mono, rate, SAMPLE_RATE))
 
 
-def write_wav(path: Path, pcm: bytes) -> None:
+def write_wav(path: Path | str, pcm: bytes) -> None:
     """Writes PCM s16le 24 kHz mono, making the folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

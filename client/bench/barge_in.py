@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from client.bench.interruptions import Interruption, Listener
 from client.bench.questions import Question
 from client.bench.sessions import Connection
+from client.errors import ConnectionLostError, RealtimeError, ReplyTimeoutError, UnreachableError, one_error
 from client.events import (
     AudioDelta,
     ErrorEvent,
     ItemRetrieved,
     PlayoutPaused,
     PlayoutResumed,
-    RealtimeError,
     ReplyTranscriptDelta,
     ReplyTranscriptDone,
     ResponseCreated,
@@ -24,21 +24,12 @@ from client.events import (
     ServerEvent,
     SpeechStarted,
     TranscriptionCompleted,
+    describe_error,
 )
 from client.loudspeaker import SimulatedLoudspeaker
 from client.position_reports import PositionReports
-from client.realtime import (
-    BLOCK_BYTES,
-    BLOCK_S,
-    LEAD_IN_S,
-    ConnectionLostError,
-    RealtimeClient,
-    ReplyTimeoutError,
-    UnreachableError,
-    blocks,
-    describe_error,
-    one_error,
-)
+from client.realtime import RealtimeClient
+from client.speaking import BLOCK_BYTES, BLOCK_S, LEAD_IN_S, blocks
 from client.turns import BYTES_PER_SECOND, SAMPLE_RATE, audible_span
 
 TOPICS: Sequence[str] = (

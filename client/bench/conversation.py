@@ -9,16 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from client.bench.questions import Question
+from client.errors import ConnectionLostError, ReplyTimeoutError, one_error
 from client.events import AudioDelta
-from client.realtime import (
-    BLOCK_BYTES,
-    BLOCK_S,
-    ConnectionLostError,
-    RealtimeClient,
-    ReplyTimeoutError,
-    blocks,
-    one_error,
-)
+from client.realtime import RealtimeClient
+from client.speaking import BLOCK_BYTES, BLOCK_S, blocks
 from client.turns import BYTES_PER_SECOND, Turn, TurnRecorder
 
 _SILENCE = bytes(BLOCK_BYTES)

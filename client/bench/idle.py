@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from client.bench.processes import cpu_spent
 from client.bench.servers import Server
-from client.realtime import BLOCK_BYTES, ConnectionLostError, RealtimeClient, one_error, stream
+from client.errors import ConnectionLostError, one_error
+from client.realtime import RealtimeClient
+from client.speaking import BLOCK_BYTES, stream
 from client.turns import TurnRecorder
 
 SETTLE_S = 2.0

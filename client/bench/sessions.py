@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from client.bench.conversation import Conversation
 from client.bench.questions import Question
 from client.bench.script import SessionScript
-from client.events import RealtimeError
-from client.realtime import LEAD_IN_S, RealtimeClient, describe_error
+from client.errors import RealtimeError
+from client.events import describe_error
+from client.realtime import RealtimeClient
+from client.speaking import LEAD_IN_S
 from client.turns import Gap, Turn
 
 

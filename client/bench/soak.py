@@ -13,8 +13,9 @@ from client.bench.questions import Question
 from client.bench.servers import Server
 from client.bench.sessions import failure_of
 from client.bench.statistics import slope
-from client.events import RealtimeError
-from client.realtime import ConnectionLostError, RealtimeClient, ReplyTimeoutError, blocks, one_error
+from client.errors import ConnectionLostError, RealtimeError, ReplyTimeoutError, one_error
+from client.realtime import RealtimeClient
+from client.speaking import blocks
 from client.turns import BYTES_PER_SECOND, TurnRecorder
 
 TURNS_PER_SESSION = 10

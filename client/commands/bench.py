@@ -24,7 +24,7 @@ from client.bench.sessions import Connection, TurnResult
 from client.bench.soak import Soak, measure_soak
 from client.bench.statistics import Run, merged, summarize
 from client.commands.up import pull_missing
-from client.events import RealtimeError
+from client.errors import RealtimeError
 from client.hearing import STT_TARGET, transcribe
 from client.plan import FleetPlan
 from client.processes import LogLine

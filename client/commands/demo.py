@@ -14,13 +14,13 @@ from rich.text import Text
 from chassis.weights import WeightsError
 from client.commands.up import pull_missing
 from client.dialogue import hold_turn
-from client.events import RealtimeError
+from client.errors import RealtimeError, one_error
 from client.fleet_view import FleetView
 from client.local import ORCHESTRATOR, local_fleet, own_key
 from client.plan import FleetPlan, ProcessPlan
 from client.probes import Readiness
 from client.processes import SUPERVISOR, LogLine
-from client.realtime import RealtimeClient, one_error
+from client.realtime import RealtimeClient
 from client.report import make_console, print_line
 from client.speech import SpeechError, synthesise
 from client.supervisor import FleetError, Supervisor

@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
+from client.audio_devices import Device, load_sounddevice, parse_device, quiet_libraries, usable_rate
+from client.audio_devices import devices as list_all
 from client.dialogue import hold_turn, talk_freely
-from client.events import RealtimeError
-from client.microphone import load_sounddevice
-from client.realtime import DEFAULT_URL, RealtimeClient, UnreachableError
+from client.errors import RealtimeError, UnreachableError
+from client.microphone import open_audio
+from client.realtime import DEFAULT_URL, RealtimeClient
+from client.reconnecting import Reconnect
 from client.report import make_console
 from client.speech import TTS_TARGET, SpeechError, read_wav, synthesise
 
@@ -34,6 +39,13 @@ def talk(
     api_key: Annotated[
         str | None, typer.Option(envvar="VOXFLEET_API_KEY", help="Key of the fleet, if it has one.")
     ] = None,
+    input_device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Microphone: its number or a part of its name.")
+    ] = None,
+    output_device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="Loudspeaker: its number or a part of its name.")
+    ] = None,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="Show the sound devices and exit.")] = False,
     tts: Annotated[str, typer.Option(metavar="HOST:PORT", help="Text-to-speech stage that speaks --say.")] = TTS_TARGET,
 ) -> None:
     """Speaks with a running fleet: through the microphone, or one question with --say or --wav.
@@ -44,8 +56,12 @@ def talk(
         raise typer.BadParameter("--say and --wav are two questions: give one of them")
     console = make_console()
     try:
+        if list_devices:
+            print_devices(console, load_sounddevice())
+            return
         if say is None and wav is None:
-            asyncio.run(_converse(console, load_sounddevice(), url, language, voice, api_key))
+            devices = (parse_device(input_device), parse_device(output_device))
+            asyncio.run(_converse(load_sounddevice(), devices, url, language, voice, api_key))
             return
         pcm = read_wav(wav) if wav is not None else None
         asked = say if say is not None else str(wav)
@@ -78,8 +94,45 @@ async def _ask_once(
 
 
 async def _converse(
-    console: Console, sounddevice: ModuleType, url: str, language: str | None, voice: str | None, api_key: str | None
+    sounddevice: ModuleType,
+    devices: tuple[int | str | None, int | str | None],
+    url: str,
+    language: str | None,
+    voice: str | None,
+    api_key: str | None,
 ) -> None:
-    async with RealtimeClient.connect(url, api_key=api_key) as client:
+    input_device, output_device = devices
+    console = Console(highlight=False)
+    async with (
+        open_audio(sounddevice, input_device=input_device, output_device=output_device) as audio,
+        RealtimeClient.connect(url, api_key=api_key, reconnect=Reconnect()) as client,
+    ):
         await client.update(language=language, voice=voice)
-        await talk_freely(client, console, sounddevice)
+        await talk_freely(client, console, audio)
+
+
+def print_devices(console: Console, sounddevice: ModuleType) -> None:
+    """A table of the sound devices, and how each would be used. Raises SpeechError."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("", "device", "system", "microphone", "loudspeaker"):
+        table.add_column(heading, overflow="fold")
+    with quiet_libraries():
+        for device in list_all(sounddevice):
+            uses = [
+                _use(sounddevice, "input", device, device.inputs, device.default_input),
+                _use(sounddevice, "output", device, device.outputs, device.default_output),
+            ]
+            table.add_row(str(device.index), device.name, device.system, *uses)
+    if not table.row_count:
+        raise SpeechError("this machine has no sound devices")
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _use(sounddevice: ModuleType, kind: str, device: Device, channels: int, default: bool) -> str:
+    if not channels:
+        return "–"
+    try:
+        rate = usable_rate(sounddevice, kind, device)
+    except SpeechError:
+        return "in use or refused"
+    return f"{rate / 1000:g} kHz" + (", default" if default else "")

@@ -30,7 +30,7 @@ from client.plan import FleetPlan, ProcessPlan
 from client.ports import PortClaim, free_ports
 from client.probes import GrpcHealth
 from client.processes import Pace
-from client.realtime import BLOCK_S
+from client.speaking import BLOCK_S
 from client.supervisor import Supervisor
 from client.turns import SAMPLE_RATE
 from tests.bench.stages import Delays

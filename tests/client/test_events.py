@@ -3,18 +3,18 @@ import json
 
 import pytest
 
+from client.errors import ProtocolError
+from client.event_reader import parse_event
 from client.events import (
     AudioDelta,
     ErrorEvent,
     ItemRetrieved,
     PlayoutPaused,
     PlayoutResumed,
-    ProtocolError,
     ResponseDone,
     SpeechStarted,
     TurnMarks,
     UnknownEvent,
-    parse_event,
 )
 
 

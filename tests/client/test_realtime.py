@@ -4,16 +4,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from client.events import ErrorEvent, ProtocolError, ServerEvent, UnknownEvent
-from client.realtime import (
-    ConnectionLostError,
-    RealtimeClient,
-    RejectedError,
-    ReplyTimeoutError,
-    UnreachableError,
-    ask,
-    describe_error,
-)
+from client.errors import ConnectionLostError, ProtocolError, RejectedError, ReplyTimeoutError, UnreachableError
+from client.events import ErrorEvent, ServerEvent, UnknownEvent, describe_error
+from client.realtime import RealtimeClient
+from client.speaking import ask
 from client.turns import TurnRecorder
 from tests.support.audio import silence, tone
 from tests.support.realtime import Peer, scripted_server
@@ -96,6 +90,92 @@ async def test_an_update_sends_what_is_given_and_waits_for_the_answer() -> None:
         assert "audio" in client.session
         # What came in between is not lost.
         assert [event.type async for event in client if isinstance(event, UnknownEvent)] == ["rate_limits.updated"]
+
+
+async def test_a_session_is_configured_while_another_task_iterates() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        update = await peer.receive()
+        await peer.send("rate_limits.updated")
+        await peer.send("session.updated", session=update["session"])
+        await peer.connection.close()
+
+    async def iterate(client: RealtimeClient) -> list[ServerEvent]:
+        return [event async for event in client]
+
+    async with scripted_server(script) as url, RealtimeClient.connect(url) as client, asyncio.TaskGroup() as group:
+        iterating = group.create_task(iterate(client))
+        await client.update(voice="anna")
+    assert [event.type for event in iterating.result() if isinstance(event, UnknownEvent)] == ["rate_limits.updated"]
+
+
+async def test_an_update_that_nobody_answers_is_a_timeout_and_the_next_one_is_not_mistaken_for_it() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await peer.receive()
+        update = await peer.receive()
+        await peer.send("session.updated", session=update["session"] | {"second": True})
+        await peer.connection.wait_closed()
+
+    async with scripted_server(script) as url, RealtimeClient.connect(url, timeout_s=0.2) as client:
+        with pytest.raises(ReplyTimeoutError, match=r"did not answer within 0\.2 s"):
+            await client.update(voice="anna")
+        await client.update(voice="bert")
+        assert client.session["second"] is True
+
+
+async def test_an_update_ends_with_the_connection() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await peer.receive()
+        await peer.connection.close(1011, "a bug")
+
+    async with scripted_server(script) as url, RealtimeClient.connect(url) as client:
+        with pytest.raises(ConnectionLostError, match="1011"):
+            await client.update(voice="anna")
+
+
+async def test_an_error_of_the_block_is_raised_as_it_is() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await peer.connection.wait_closed()
+
+    async with scripted_server(script) as url:
+        with pytest.raises(LookupError, match="mine"):
+            async with RealtimeClient.connect(url):
+                raise LookupError("mine")
+
+
+async def test_what_is_done_by_hand_goes_out_as_the_protocol_has_it() -> None:
+    received: list[dict[str, object]] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        received.extend([await peer.receive() for _ in range(6)])
+        await peer.connection.close()
+
+    async with scripted_server(script) as url, RealtimeClient.connect(url) as client:
+        await client.commit_audio()
+        await client.clear_audio()
+        await client.send_text("Hello", respond=False)
+        await client.send_tool_output("call_1", "sunny")
+        await client.respond(instructions="Sing.")
+        await client.cancel_response()
+        assert [event async for event in client] == []
+    content = [{"type": "input_text", "text": "Hello"}]
+    for event in received:
+        del event["event_id"]
+    assert received == [
+        {"type": "input_audio_buffer.commit"},
+        {"type": "input_audio_buffer.clear"},
+        {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}},
+        {
+            "type": "conversation.item.create",
+            "item": {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
+        },
+        {"type": "response.create", "response": {"instructions": "Sing."}},
+        {"type": "response.cancel"},
+    ]
 
 
 async def test_a_refused_update_is_an_error_with_the_reason() -> None:
@@ -228,7 +308,7 @@ async def test_a_cancelled_question_stops_sending() -> None:
 
 
 async def test_nobody_listening_is_said_in_one_line() -> None:
-    with pytest.raises(UnreachableError, match=r"^no Realtime server at ws://127\.0\.0\.1:9/v1/realtime$"):
+    with pytest.raises(UnreachableError, match=r"^no server at ws://127\.0\.0\.1:9/v1/realtime$"):
         async with RealtimeClient.connect("ws://127.0.0.1:9/v1/realtime"):
             pass
 

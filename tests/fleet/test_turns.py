@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from client.realtime import RealtimeClient, ask
+from client.realtime import RealtimeClient
+from client.speaking import ask
 from client.speech import synthesise
 from tests.fleet.conftest import Fleet
 

@@ -11,7 +11,7 @@ from client.bench.barge_in import BargeInPlan, measure_barge_in
 from client.bench.interruptions import Interruption, Listener, match_words
 from client.bench.questions import Question
 from client.bench.sessions import Connection
-from client.realtime import UnreachableError
+from client.errors import UnreachableError
 from tests.support.audio import tone
 from tests.support.edge import scripted_edge
 from tests.support.realtime import Peer, scripted_server

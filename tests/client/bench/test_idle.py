@@ -5,7 +5,7 @@ import pytest
 from client.bench import idle
 from client.bench.idle import measure_idle
 from client.bench.servers import Server
-from client.realtime import ConnectionLostError
+from client.errors import ConnectionLostError
 from tests.support.realtime import Peer, scripted_server
 
 

@@ -5,7 +5,7 @@ import pytest
 from client.bench.questions import Question
 from client.bench.servers import Server
 from client.bench.soak import TURNS_PER_SESSION, Sampling, measure_soak
-from client.realtime import UnreachableError
+from client.errors import UnreachableError
 from tests.support.audio import tone
 from tests.support.edge import scripted_edge
 from tests.support.realtime import Peer, scripted_server

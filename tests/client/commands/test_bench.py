@@ -98,7 +98,7 @@ async def test_a_server_that_is_down_is_one_error() -> None:
     for command in ("turns", "idle", "soak", "barge-in"):
         result = await bench(command, "--url", "ws://127.0.0.1:1/v1/realtime")
         assert result.exit_code == 1
-        assert "voxfleet bench: no Realtime server at ws://127.0.0.1:1" in result.output
+        assert "voxfleet bench: no server at ws://127.0.0.1:1" in result.output
 
 
 async def test_idle_sessions_of_another_server_are_measured(tmp_path: Path) -> None:

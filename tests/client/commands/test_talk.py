@@ -10,6 +10,7 @@ from client.commands.talk import app
 from client.speech import read_wav, write_wav
 from tests.support.audio import silence, tone
 from tests.support.realtime import Peer, scripted_server
+from tests.support.sounddevice import ScriptedDevices
 from tests.support.tts import ScriptedTts, serving_tts, speech
 
 MARKS = {"endpoint": 500, "transcript": 600, "first_token": 700, "first_audio": 800, "audio_sent": 810}
@@ -128,9 +129,7 @@ async def test_error_events_are_printed_with_code_and_field(question: Path, tmp_
 async def test_a_fleet_that_is_down_is_one_clear_line(question: Path) -> None:
     result = await talk("--wav", str(question), "--url", "ws://127.0.0.1:9/v1/realtime")
     assert result.exit_code == 1
-    assert result.output == (
-        "voxfleet talk: no Realtime server at ws://127.0.0.1:9/v1/realtime — is the fleet up? make run\n"
-    )
+    assert result.output == ("voxfleet talk: no server at ws://127.0.0.1:9/v1/realtime — is the fleet up? make run\n")
 
 
 async def test_a_lost_connection_is_one_clear_line(question: Path) -> None:
@@ -164,3 +163,41 @@ async def test_without_a_question_and_a_microphone_package_it_says_what_to_insta
     result = await talk()
     assert result.exit_code == 1
     assert result.stderr == "voxfleet talk: the microphone needs a package: pip install 'voxfleet[microphone]'\n"
+
+
+async def test_sound_devices_are_listed_with_the_rates_they_would_be_used_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", ScriptedDevices(rates=(16_000, 44_100), own_rate=44_100))
+    result = await talk("--list-devices")
+    assert result.exit_code == 0
+    assert [line.split() for line in result.output.splitlines()] == [
+        ["device", "system", "microphone", "loudspeaker"],
+        ["0", "desk", "scripted", "16", "kHz,", "default", "44.1", "kHz,", "default"],
+        ["1", "headset", "scripted", "16", "kHz", "44.1", "kHz"],
+    ]
+
+
+async def test_a_machine_without_sound_devices_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", ScriptedDevices(names=()))
+    result = await talk("--list-devices")
+    assert result.exit_code == 1
+    assert result.stderr == "voxfleet talk: this machine has no sound devices\n"
+
+
+async def test_a_conversation_through_the_chosen_devices_ends_with_the_servers_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    devices = ScriptedDevices()
+    monkeypatch.setitem(sys.modules, "sounddevice", devices)
+
+    async def script(peer: Peer) -> None:
+        await greet(peer)
+        await peer.reply(tone(0.1), "Hello.")
+        await peer.connection.close(1000, "enough")
+
+    async with scripted_server(script) as url:
+        result = await talk("--url", url, "--input-device", "headset", "--output-device", "0")
+    assert (devices.recorder.device, devices.player.device) == (1, 0)
+    assert "microphone  headset, 24 kHz, 20 ms" in result.output
+    assert "voxfleet    Hello." in result.output
+    assert result.exit_code == 1
+    assert result.stderr == "voxfleet talk: the server closed the connection (1000 enough)\n"

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from chassis.audio import float_to_pcm
-from client.events import ErrorEvent, SessionUpdated
+from client.errors import one_error
+from client.events import ErrorEvent, SessionUpdated, describe_error
 from client.hearing import transcribe
-from client.realtime import BLOCK_BYTES, BLOCK_S, RealtimeClient, blocks, describe_error, one_error
+from client.realtime import RealtimeClient
+from client.speaking import BLOCK_BYTES, BLOCK_S, blocks
 from tests.fleet.dialogue.journal import Journal, Record
 from tests.fleet.dialogue.script import Backchannel, Client, Dialogue, Interrupt, Noise, Reply, Say, Silence, Step
 from tests.fleet.dialogue.sounds import silence, sound
