@@ -10,7 +10,7 @@ ARGS ?=
 TEST_MODELS := silero-vad smart-turn whisper-base whisper-tiny-en qwen2.5-1.5b-q4 smollm2-135m kokoro-82m-int8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo up test test-fast lint format protos protos-check bench lock clean
+.PHONY: help setup setup-dev run demo up test test-fast fuzz lint format protos protos-check bench lock clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,18 @@ $(VENV)/.dev: $(VENV)/.embedded
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@
 
+# Clients that other people wrote, which tests drive in a browser. Where npm or its registry is missing, those tests are
+# skipped and say so.
+CLIENTS := tests/browser/node_modules
+$(CLIENTS)/.installed: tests/browser/package.json tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "Installing packages into $(CLIENTS)"; \
+	  npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@ \
+	    || echo "npm could not install them: tests of JavaScript clients will be skipped"; \
+	else \
+	  echo "no npm: tests of JavaScript clients will be skipped"; \
+	fi
+
 setup: $(VENV)/.embedded
 
 setup-dev: $(VENV)/.dev
@@ -39,12 +51,15 @@ demo: setup ## The same, and exits: 0 only if the reply was heard
 up: setup ## Starts the fleet and serves until Ctrl-C
 	@$(BIN)/voxfleet up
 
-test: setup-dev ## Runs every test
+test: setup-dev $(CLIENTS)/.installed ## Runs every test
 	@$(BIN)/voxfleet weights pull $(TEST_MODELS)
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-fast: setup-dev ## Runs the tests that need no models
 	@$(BIN)/python -m pytest tests/chassis tests/services/orchestrator $(ARGS)
+
+fuzz: setup-dev ## Sends every endpoint of the edge 10,000 broken messages
+	@FUZZ_MESSAGES=10000 $(BIN)/python -m pytest tests/services/orchestrator/edge/fuzz $(ARGS)
 
 lint: setup-dev ## Ruff and mypy over code and tests
 	@$(BIN)/ruff check .
@@ -84,4 +99,4 @@ lock: ## Writes constraints.txt anew from pyproject.toml
 	@mv .lock/new constraints.txt && rm -rf .lock
 
 clean: ## Removes what was installed and built; weights stay
-	@rm -rf $(VENV) .lock build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(CLIENTS) .lock build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,12 @@ from client.local import local_fleet
 from client.plan import FleetPlan
 from client.processes import LogLine
 from client.supervisor import Supervisor
+from tests.support.pages import serving_pages
 
 READY_TIMEOUT_S = 180.0
+CLIENTS = Path(__file__).parent / "clients"
+PACKAGES = Path(__file__).parents[1] / "browser" / "node_modules"
+"""What npm installed: clients that other people wrote."""
 
 
 @dataclass(slots=True)
@@ -21,6 +26,8 @@ class Fleet:
     """A running fleet. Its supervisor lives in a thread of its own, so that tests keep their event loop."""
 
     plan: FleetPlan
+    pages: str
+    """Origin of the pages in `clients/`, the one that the edge allows besides its own."""
     log: list[str] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop | None = None
     _supervisor: Supervisor | None = None
@@ -98,9 +105,9 @@ _ORCHESTRATOR = {
     # Greedy: the model says much the same in every run.
     "TEMPERATURE": "0",
     # Tests are about what happens, not about when: a busy machine may take its time.
-    "TRANSCRIPT_TIMEOUT_S": "60",
-    "FIRST_TOKEN_TIMEOUT_S": "60",
-    "FIRST_AUDIO_TIMEOUT_S": "60",
+    "TRANSCRIPT_TIMEOUT_S": "120",
+    "FIRST_TOKEN_TIMEOUT_S": "120",
+    "FIRST_AUDIO_TIMEOUT_S": "120",
     "LLM_DEADLINE_S": "300",
 }
 
@@ -109,7 +116,9 @@ _ORCHESTRATOR = {
 def fleet() -> Iterator[Fleet]:
     """The fleet of the whole test session."""
     settings = {f"VOXFLEET_ORCHESTRATOR_{name}": value for name, value in _ORCHESTRATOR.items()}
-    running = Fleet(local_fleet(any_port=True, env={"orchestrator": settings}))
-    running.start()
-    yield running
-    running.stop()
+    with serving_pages(CLIENTS, npm=PACKAGES) as pages:
+        settings["VOXFLEET_ORCHESTRATOR_ALLOWED_ORIGINS"] = pages
+        running = Fleet(local_fleet(any_port=True, env={"orchestrator": settings}), pages)
+        running.start()
+        yield running
+        running.stop()
