@@ -14,11 +14,11 @@ if TYPE_CHECKING:
         UnreachableError,
     )
     from client.items import Item
-    from client.loudspeaker import Position
     from client.realtime import DEFAULT_URL, RealtimeClient, connect
     from client.reconnecting import Reconnect, ReconnectPolicy
+    from client.sound.loudspeaker import Position
+    from client.sound.speech import read_wav, write_wav
     from client.speaking import ask
-    from client.speech import read_wav, write_wav
     from client.tools import Tools
     from client.turns import SAMPLE_RATE, Turn, TurnRecorder
 
@@ -51,7 +51,7 @@ _MODULES = {
     "Conversation": "client.conversation",
     "DEFAULT_URL": "client.realtime",
     "Item": "client.items",
-    "Position": "client.loudspeaker",
+    "Position": "client.sound.loudspeaker",
     "ProtocolError": "client.errors",
     "RealtimeClient": "client.realtime",
     "RealtimeError": "client.errors",
@@ -66,8 +66,8 @@ _MODULES = {
     "UnreachableError": "client.errors",
     "ask": "client.speaking",
     "connect": "client.realtime",
-    "read_wav": "client.speech",
-    "write_wav": "client.speech",
+    "read_wav": "client.sound.speech",
+    "write_wav": "client.sound.speech",
 }
 
 

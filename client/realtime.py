@@ -35,10 +35,10 @@ from client.events import (
 )
 from client.items import Item
 from client.link import Link
-from client.loudspeaker import Position
 from client.reconnecting import ReconnectPolicy
 from client.restoring import Restored, restore
 from client.session_update import merged, session_update
+from client.sound.loudspeaker import Position
 from client.tools import Tools
 from client.turns import BYTES_PER_SECOND
 

@@ -26,9 +26,9 @@ from client.events import (
     TranscriptionCompleted,
     describe_error,
 )
-from client.loudspeaker import SimulatedLoudspeaker
-from client.position_reports import PositionReports
 from client.realtime import RealtimeClient
+from client.sound.loudspeaker import SimulatedLoudspeaker
+from client.sound.position_reports import PositionReports
 from client.speaking import BLOCK_BYTES, BLOCK_S, LEAD_IN_S, blocks
 from client.turns import BYTES_PER_SECOND, SAMPLE_RATE, audible_span
 

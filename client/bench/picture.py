@@ -9,7 +9,7 @@ from html import escape
 from client.bench.report import label
 from client.bench.sessions import TurnResult
 from client.bench.statistics import Run, Summary
-from client.waterfall import steps
+from client.terminal.waterfall import steps
 
 _WIDTH, _LEFT, _RIGHT = 960, 190, 76
 _PLOT = _WIDTH - _LEFT - _RIGHT

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.memory import resident_bytes
+from client.fleet.memory import resident_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from client.speech import SpeechError, read_wav, synthesise
+from client.sound.speech import SpeechError, read_wav, synthesise
 from client.turns import BYTES_PER_SECOND, audible_span
 
 QUESTIONS: Sequence[str] = (

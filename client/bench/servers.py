@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from client.bench.processes import ProcessSample, sample_all
-from client.local import ORCHESTRATOR, SERVICES, BadSettingsError, local_fleet
-from client.plan import FleetPlan
-from client.processes import SUPERVISOR, LogLine, LogSink
-from client.supervisor import Supervisor
+from client.fleet.local import ORCHESTRATOR, SERVICES, BadSettingsError, local_fleet
+from client.fleet.plan import FleetPlan
+from client.fleet.processes import SUPERVISOR, LogLine, LogSink
+from client.fleet.supervisor import Supervisor
 
 READY_TIMEOUT_S = 600.0
 """Loading the models takes seconds; a slow disk on a cold start takes minutes."""

@@ -25,12 +25,12 @@ from client.bench.soak import Soak, measure_soak
 from client.bench.statistics import Run, merged, summarize
 from client.commands.up import pull_missing
 from client.errors import RealtimeError
-from client.hearing import STT_TARGET, transcribe
-from client.plan import FleetPlan
-from client.processes import LogLine
+from client.fleet.plan import FleetPlan
+from client.fleet.processes import LogLine
+from client.fleet.supervisor import FleetError
 from client.realtime import DEFAULT_URL, RealtimeClient
-from client.speech import TTS_TARGET, SpeechError
-from client.supervisor import FleetError
+from client.sound.hearing import STT_TARGET, transcribe
+from client.sound.speech import TTS_TARGET, SpeechError
 
 Fleets: TypeAlias = Sequence[tuple[Variant, FleetPlan]]
 """Fleets to start; none where the server is already up."""

@@ -13,17 +13,17 @@ from rich.text import Text
 
 from chassis.weights import WeightsError
 from client.commands.up import pull_missing
-from client.dialogue import hold_turn
 from client.errors import RealtimeError, one_error
-from client.fleet_view import FleetView
-from client.local import ORCHESTRATOR, local_fleet, own_key
-from client.plan import FleetPlan, ProcessPlan
-from client.probes import Readiness
-from client.processes import SUPERVISOR, LogLine
+from client.fleet.local import ORCHESTRATOR, local_fleet, own_key
+from client.fleet.plan import FleetPlan, ProcessPlan
+from client.fleet.probes import Readiness
+from client.fleet.processes import SUPERVISOR, LogLine
+from client.fleet.supervisor import FleetError, Supervisor
+from client.fleet.view import FleetView
 from client.realtime import RealtimeClient
-from client.report import make_console, print_line
-from client.speech import SpeechError, synthesise
-from client.supervisor import FleetError, Supervisor
+from client.sound.speech import SpeechError, synthesise
+from client.terminal.dialogue import hold_turn
+from client.terminal.report import make_console, print_line
 
 QUESTION = "What is the capital of France?"
 READY_TIMEOUT_S = 600.0

@@ -11,15 +11,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from client.audio_devices import Device, load_sounddevice, parse_device, quiet_libraries, usable_rate
-from client.audio_devices import devices as list_all
-from client.dialogue import hold_turn, talk_freely
 from client.errors import RealtimeError, UnreachableError
-from client.microphone import open_audio
 from client.realtime import DEFAULT_URL, RealtimeClient
 from client.reconnecting import Reconnect
-from client.report import make_console
-from client.speech import TTS_TARGET, SpeechError, read_wav, synthesise
+from client.sound.devices import Device, load_sounddevice, parse_device, quiet_libraries, usable_rate
+from client.sound.devices import devices as list_all
+from client.sound.microphone import open_audio
+from client.sound.speech import TTS_TARGET, SpeechError, read_wav, synthesise
+from client.terminal.dialogue import hold_turn, talk_freely
+from client.terminal.report import make_console
 
 app = typer.Typer(add_completion=False)
 

@@ -12,11 +12,11 @@ from rich.console import Console
 from chassis.settings import load
 from chassis.weights import FileState, WeightsError, WeightsSettings, open_store
 from client.commands import weights
-from client.fleet_view import FleetView
-from client.leash import DEFAULT_MODE, LeashMode
-from client.local import SERVICES, BadSettingsError, local_fleet
-from client.plan import FleetPlan
-from client.supervisor import FleetError, Supervisor
+from client.fleet.leash import DEFAULT_MODE, LeashMode
+from client.fleet.local import SERVICES, BadSettingsError, local_fleet
+from client.fleet.plan import FleetPlan
+from client.fleet.supervisor import FleetError, Supervisor
+from client.fleet.view import FleetView
 
 KILLED_STATUS = 130
 """Exit status after a second Ctrl-C, as shells report an interrupted program."""

@@ -25,13 +25,13 @@ from client.bench.processes import ProcessSample, cpu_spent, sample_all
 from client.bench.report import LATE_SHARE, SHOWN_MARKS, UNKNOWN, late_warning, make_console, new_table, titled
 from client.bench.script import PAUSE_S, STAGGER_S
 from client.bench.statistics import Spread, median_marks, spread
-from client.local import ORCHESTRATOR, STAGES, local_fleet
-from client.plan import FleetPlan, ProcessPlan
-from client.ports import PortClaim, free_ports
-from client.probes import GrpcHealth
-from client.processes import Pace
+from client.fleet.local import ORCHESTRATOR, STAGES, local_fleet
+from client.fleet.plan import FleetPlan, ProcessPlan
+from client.fleet.ports import PortClaim, free_ports
+from client.fleet.probes import GrpcHealth
+from client.fleet.processes import Pace
+from client.fleet.supervisor import Supervisor
 from client.speaking import BLOCK_S
-from client.supervisor import Supervisor
 from client.turns import SAMPLE_RATE
 from tests.bench.stages import Delays
 from tests.support.scripted import silence, speech

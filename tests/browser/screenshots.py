@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from client.local import local_fleet
-from client.speech import synthesise
-from client.supervisor import Supervisor
+from client.fleet.local import local_fleet
+from client.fleet.supervisor import Supervisor
+from client.sound.speech import synthesise
 from tests.browser.console_page import ConsolePage, write_microphone
 from tests.support.browser import ColorScheme, Microphone, browser_tab
 

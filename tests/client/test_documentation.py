@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from voxfleet.llm.v1 import llm_pb2
 
-from client.speech import write_wav
+from client.sound.speech import write_wav
 from tests.support.edge import scripted_edge
 from tests.support.scripted import Script, silence, speech
 

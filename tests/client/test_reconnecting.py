@@ -15,9 +15,9 @@ from client.events import (
     UnknownEvent,
 )
 from client.items import Item
-from client.loudspeaker import Position
 from client.realtime import RealtimeClient
 from client.reconnecting import Reconnect
+from client.sound.loudspeaker import Position
 from client.speaking import ask
 from tests.support.audio import tone
 from tests.support.realtime import Peer, scripted_server

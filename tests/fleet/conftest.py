@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from client.local import local_fleet
-from client.plan import FleetPlan
-from client.processes import LogLine
-from client.supervisor import Supervisor
+from client.fleet.local import local_fleet
+from client.fleet.plan import FleetPlan
+from client.fleet.processes import LogLine
+from client.fleet.supervisor import Supervisor
 from tests.support.pages import serving_pages
 
 READY_TIMEOUT_S = 180.0

@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime.realtime_session_create_request_param import RealtimeSessionCreateRequestParam
 
-from client.hearing import transcribe
+from client.sound.hearing import transcribe
 from tests.fleet.clients.microphone import Microphone
 from tests.fleet.clients.page import PATIENCE_S, ClientPage, client_page, silent_room
 from tests.fleet.conftest import PACKAGES, Fleet

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 
 from chassis.audio import float_to_pcm, pcm_to_float, resample
-from client.hearing import transcribe
-from client.loudspeaker import SimulatedLoudspeaker
 from client.plain import FRAME, PlainClient
 from client.plain_events import (
     Ack,
@@ -29,7 +27,9 @@ from client.plain_events import (
     ReplyText,
     Transcript,
 )
-from client.speech import read_wav, synthesise
+from client.sound.hearing import transcribe
+from client.sound.loudspeaker import SimulatedLoudspeaker
+from client.sound.speech import read_wav, synthesise
 from tests.fleet.conftest import Fleet
 
 pytestmark = pytest.mark.fleet

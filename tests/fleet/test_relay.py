@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client.ports import free_ports
+from client.fleet.ports import free_ports
 from tests.fleet.conftest import Fleet
 from tests.fleet.dialogue.judge import judge
 from tests.fleet.dialogue.player import Addresses, play

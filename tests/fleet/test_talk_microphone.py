@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from client.hearing import transcribe
-from client.speech import synthesise
+from client.sound.hearing import transcribe
+from client.sound.speech import synthesise
 from client.turns import SAMPLE_RATE, audible_span
 from tests.fleet.conftest import Fleet
 from tests.support.pulse import Pulse, missing, sound_system

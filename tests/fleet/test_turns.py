@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from client.realtime import RealtimeClient
+from client.sound.speech import synthesise
 from client.speaking import ask
-from client.speech import synthesise
 from tests.fleet.conftest import Fleet
 
 pytestmark = pytest.mark.fleet

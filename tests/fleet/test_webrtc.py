@@ -9,7 +9,7 @@ from blockbuster import BlockBuster
 
 from chassis.audio import SAMPLE_RATE
 from chassis.resampling import Resampler
-from client.speech import synthesise
+from client.sound.speech import synthesise
 from tests.fleet.conftest import Fleet
 from tests.services.orchestrator.edge.webrtc.caller import RATE, Caller, calling
 from tests.support.fleets import eventually

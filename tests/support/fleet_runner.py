@@ -11,8 +11,8 @@ from typing import cast
 from rich.console import Console
 
 from client.commands import up
-from client.leash import DEFAULT_MODE, LeashMode
-from client.supervisor import FleetError
+from client.fleet.leash import DEFAULT_MODE, LeashMode
+from client.fleet.supervisor import FleetError
 from tests.support.fleets import fleet_of, scripted
 
 

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from client.backoff import RestartLimits
-from client.plan import FleetPlan, ProcessPlan
-from client.ports import PortClaim, free_ports
-from client.probes import GrpcHealth, HttpReady
-from client.processes import LogLine, Pace
+from client.fleet.backoff import RestartLimits
+from client.fleet.plan import FleetPlan, ProcessPlan
+from client.fleet.ports import PortClaim, free_ports
+from client.fleet.probes import GrpcHealth, HttpReady
+from client.fleet.processes import LogLine, Pace
 
 QUICK = Pace(warming_s=0.02, ready_s=0.1)
 IMPATIENT = RestartLimits(initial_s=0.05, max_s=0.2, stable_s=60, max_failed_starts=3)

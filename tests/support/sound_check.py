@@ -8,8 +8,8 @@ import json
 
 import numpy as np
 
-from client.audio_devices import load_sounddevice
-from client.microphone import open_audio
+from client.sound.devices import load_sounddevice
+from client.sound.microphone import open_audio
 from client.turns import SAMPLE_RATE
 
 SECONDS = 2.0

@@ -13,7 +13,7 @@ from chassis.audio import SAMPLE_RATE, Float32, float_to_pcm, ms_to_samples, pcm
 from chassis.weights import open_store
 from client import turns
 from client.bench.questions import question
-from client.speech import read_wav
+from client.sound.speech import read_wav
 from services.tts.engines import create
 from services.tts.engines.base import Engine
 from services.tts.settings import Settings

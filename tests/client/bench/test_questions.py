@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from client.bench.questions import QUESTIONS, question, read_folder, read_texts, speak_all
-from client.speech import SpeechError, write_wav
+from client.sound.speech import SpeechError, write_wav
 from tests.support.audio import silence, tone
 from tests.support.tts import ScriptedTts, serving_tts, speech
 

@@ -1,8 +1,8 @@
 import pytest
 
 from client.bench.servers import Variant, only_trouble, parse_variant, plan
-from client.local import SERVICES, BadSettingsError
-from client.processes import SUPERVISOR, LogLine
+from client.fleet.local import SERVICES, BadSettingsError
+from client.fleet.processes import SUPERVISOR, LogLine
 
 
 def test_a_variant_is_a_name_and_variables() -> None:

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from client.bench import idle as idle_module
 from client.bench import script as script_module
 from client.commands.bench import app
-from client.speech import write_wav
+from client.sound.speech import write_wav
 from tests.support.audio import tone
 from tests.support.edge import serving_edge
 from tests.support.realtime import Peer, scripted_server

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from client.speech import read_wav
+from client.sound.speech import read_wav
 from tests.support.audio import tone
 from tests.support.realtime import Peer, scripted_server
 from tests.support.tts import ScriptedTts, serving_tts, speech

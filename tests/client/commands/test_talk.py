@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from client.commands.talk import app
-from client.speech import read_wav, write_wav
+from client.sound.speech import read_wav, write_wav
 from tests.support.audio import silence, tone
 from tests.support.realtime import Peer, scripted_server
 from tests.support.sounddevice import ScriptedDevices

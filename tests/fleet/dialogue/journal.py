@@ -18,7 +18,7 @@ from client.events import (
     SpeechStarted,
     TranscriptionCompleted,
 )
-from client.loudspeaker import SimulatedLoudspeaker
+from client.sound.loudspeaker import SimulatedLoudspeaker
 from client.turns import BYTES_PER_SECOND
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
-from client.speech import guess_language
+from client.sound.speech import guess_language
 from client.turns import audible_span
 from services.stt.word_errors import word_errors
 from tests.fleet.dialogue.journal import HeardReply, HeardTurn, Record

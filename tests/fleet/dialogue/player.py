@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from chassis.audio import float_to_pcm
 from client.errors import one_error
 from client.events import ErrorEvent, SessionUpdated, describe_error
-from client.hearing import transcribe
 from client.realtime import RealtimeClient
+from client.sound.hearing import transcribe
 from client.speaking import BLOCK_BYTES, BLOCK_S, blocks
 from tests.fleet.dialogue.journal import Journal, Record
 from tests.fleet.dialogue.script import Backchannel, Client, Dialogue, Interrupt, Noise, Reply, Say, Silence, Step

@@ -6,7 +6,7 @@ import grpc.aio
 import numpy as np
 
 from chassis.audio import float_to_pcm, resample
-from client.speech import guess_language
+from client.sound.speech import guess_language
 from client.turns import SAMPLE_RATE, audible_span
 from tests.fleet.dialogue.script import Speech
 from tests.fleet.dialogue.sounds import amid, silence

@@ -114,10 +114,10 @@ class Peer:
                 await transport.stop()
 
     def _ice_transports(self) -> set[RTCIceTransport]:
-        streams = [transceiver.receiver for transceiver in self._connection.getTransceivers()]
+        transports = {transceiver.receiver.transport for transceiver in self._connection.getTransceivers()}
         if self._connection.sctp is not None:
-            streams.append(self._connection.sctp)
-        return {stream.transport.transport for stream in streams}
+            transports.add(self._connection.sctp.transport)
+        return {transport.transport for transport in transports}
 
     def _send(self, channel: RTCDataChannel, event: str) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from client import waterfall
+from client.terminal import waterfall
 from services.orchestrator.edge.console import routes
 
 STATIC = Path(routes.__file__).parent / "static"

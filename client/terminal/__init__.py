@@ -1,0 +1,1 @@
+"""What a person sees of a conversation in a terminal."""
