@@ -54,7 +54,7 @@ async def test_escape_stops_a_reply_and_what_was_not_heard_is_struck() -> None:
         assert "twelve" not in reply.text
         assert await console.page.locator(".turn.reply .interrupted").inner_text() == "Stopped"
         await console.state("Microphone off")
-        assert await console.client("client.sound.loudspeaker.progress.waiting") == 0
+        assert await console.client("client.loudspeaker.progress.waiting") == 0
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ async def test_what_is_said_and_what_is_answered_stand_on_the_page_and_are_heard
         assert await console.page.locator(".turn.user .language").inner_text() == "English"
         await console.page.wait_for_function("() => document.querySelectorAll('.waterfall .bar').length >= 6")
         # 28 characters of 20 ms each, to the sample.
-        assert await console.client("client.sound.loudspeaker.progress.total") == 28 * 480
-        assert await console.client("client.sound.loudspeaker.progress.underruns") <= 2
+        assert await console.client("client.loudspeaker.progress.total") == 28 * 480
+        assert await console.client("client.loudspeaker.progress.underruns") <= 2
         figure = int(await console.page.locator(".figure .number").inner_text())
         assert 100 < figure < 20_000
 
@@ -122,7 +122,7 @@ async def test_a_listener_s_sound_holds_the_reply_and_lets_it_go_on(talking: Tal
         await console.replied()
         assert await console.turns() == [Turn("user", "Tell me of the sea.", ""), Turn("assistant", LONG, "")]
         await console.state("Listening")
-        assert await console.client("client.sound.loudspeaker.progress.total") == len(LONG) * 60 * 24
+        assert await console.client("client.loudspeaker.progress.total") == len(LONG) * 60 * 24
 
 
 async def test_push_to_talk_listens_while_space_is_held(talking: Talking) -> None:
@@ -179,7 +179,7 @@ async def test_over_webrtc_it_is_the_same_conversation(talking: Talking, monkeyp
         await console.page.get_by_text("WebRTC", exact=True).click()
         await console.talk.click()
         await console.state("Speaking")
-        await console.until_client("client.sound.loudspeaker.progress.rms > 0.01")
+        await console.until_client("client.loudspeaker.progress.rms > 0.01")
         await console.replied(2)
         turns = await console.turns()
         assert [turn.role for turn in turns] == ["user", "assistant", "user", "assistant"]

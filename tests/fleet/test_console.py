@@ -28,8 +28,8 @@ async def test_a_spoken_conversation_with_an_interruption(fleet: Fleet, tmp_path
         await console.page.locator(".turn.user .stable", has_text="sea").wait_for()
         await console.state("Speaking")
         # A second and a half of it have been heard, and they were not silent.
-        await console.until_client("client.sound.loudspeaker.progress.total > 36000")
-        await console.until_client("client.sound.loudspeaker.progress.rms > 0.01")
+        await console.until_client("client.loudspeaker.progress.total > 36000")
+        await console.until_client("client.loudspeaker.progress.rms > 0.01")
         await console.speak(wav, capital)
         await console.replied(2)
         turns = await console.turns()
@@ -50,7 +50,7 @@ async def test_a_spoken_conversation_with_an_interruption(fleet: Fleet, tmp_path
         assert heard.strip() == turns[1].text.strip()
         await console.state("Listening")
         # All that came of the second reply was played, and its turn was measured to the ear.
-        progress = await console.client("client.sound.loudspeaker.progress")
+        progress = await console.client("client.loudspeaker.progress")
         assert progress["waiting"] == 0
         assert progress["dropped"] == 0
         assert await console.page.locator(".waterfall .bar[data-mark=heard]").count() == 1
