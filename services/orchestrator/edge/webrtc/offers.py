@@ -49,6 +49,12 @@ def read_offer(sdp: str) -> Offer:
     if len(channels) > 1 or len(offer.media) != len(audio) + len(channels):
         kinds = ", ".join(media.kind for media in offer.media)
         raise ApiError.invalid("sdp", f"one audio section and at most one data channel, got {kinds}")
+    names = [media.rtp.muxId for media in offer.media]
+    if "" in names or len(set(names)) < len(names):
+        raise ApiError.invalid("sdp", "a=mid for each section, all different")
+    bundled = {name for group in offer.group if group.semantic == "BUNDLE" for name in group.items}
+    if not bundled <= set(names):
+        raise ApiError.invalid("sdp", "a=group:BUNDLE with the names of sections")
     if not any(codec.mimeType.lower() == "audio/opus" for codec in audio[0].rtp.codecs):
         raise ApiError.invalid("sdp", "an audio section with Opus")
     if audio[0].direction not in ("sendrecv", "recvonly"):

@@ -107,9 +107,9 @@ class Peer:
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._connection.close()
-        except TimeoutError:
-            # Its sockets are what aiortc closes last.
-            log.warning("peer connection did not close within %g s", _CLOSE_S)
+        except Exception as problem:
+            # Its sockets are what aiortc closes last, and a half negotiated connection is more than it can close.
+            log.warning("peer connection did not close", extra={"reason": repr(problem)})
             for transport in self._ice_transports():
                 await transport.stop()
 
@@ -117,7 +117,7 @@ class Peer:
         transports = {transceiver.receiver.transport for transceiver in self._connection.getTransceivers()}
         if self._connection.sctp is not None:
             transports.add(self._connection.sctp.transport)
-        return {transport.transport for transport in transports}
+        return {transport.transport for transport in transports if transport is not None}
 
     def _send(self, channel: RTCDataChannel, event: str) -> None:
         try:
