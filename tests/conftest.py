@@ -21,4 +21,8 @@ def loop_never_blocks() -> Iterator[BlockBuster]:
     with blockbuster_ctx() as guard:
         # Playwright looks for its driver once, before any page exists.
         guard.functions["os.stat"].can_block_in("playwright/_impl/_driver.py", "compute_driver_executable")
+        # aiortc waits for a receiver's decoder thread to end, which it does at once: the server's have nothing to do.
+        for function in ("threading.Lock.acquire", "threading.Lock.acquire_lock"):
+            if function in guard.functions:
+                guard.functions[function].can_block_in("aiortc/rtcrtpreceiver.py", "__stop_decoder")
         yield guard

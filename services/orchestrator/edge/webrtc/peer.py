@@ -109,7 +109,7 @@ class Peer:
                 await self._connection.close()
         except Exception as problem:
             # Its sockets are what aiortc closes last, and a half negotiated connection is more than it can close.
-            log.warning("peer connection did not close", extra={"reason": repr(problem)})
+            log.warning("peer connection did not close: %r", problem)
             for transport in self._ice_transports():
                 await transport.stop()
 
