@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "talk": "client.commands.talk:app",
     "demo": "client.commands.demo:app",
     "bench": "client.commands.bench:app",
+    "plan": "client.commands.plan:app",
     "weights": "client.commands.weights:app",
 }
 """Sub-command → `module:attribute` of its `typer.Typer`, in the order in which `--help` lists them."""
