@@ -21,6 +21,7 @@ import faster_whisper
 
 from chassis.audio import SAMPLE_RATE, Float32, float_to_pcm
 from chassis.weights import open_store
+from services.stt import bench_streams
 from services.stt.bench_clips import Clip, recorded, synthesized
 from services.stt.engines.base import SessionConfig
 from services.stt.engines.faster_whisper import FasterWhisperEngine
@@ -162,7 +163,7 @@ def clip_table(clips: Sequence[Clip], measured: dict[str, Measured]) -> str:
 
 
 def main() -> None:
-    """`python -m services.stt.bench [--json] [--rounds N] [--model NAME …]`."""
+    """`python -m services.stt.bench [--json] [--rounds N] [--model NAME …] [--streams N,…]`."""
     parser = argparse.ArgumentParser(
         prog="python -m services.stt.bench",
         description=__doc__,
@@ -173,10 +174,25 @@ def main() -> None:
     parser.add_argument(
         "--model", action="append", help="model of the weights store (default: whisper-base and whisper-tiny-en)"
     )
+    parser.add_argument(
+        "--streams",
+        type=lambda text: [int(each) for each in text.split(",")],
+        help="so many streams at once, in batches and one at a time, instead of clips one by one; such as 8,32",
+    )
+    parser.add_argument("--max-batch", type=int, help="with --streams: most finals in one batch")
+    parser.add_argument("--max-partial-batch", type=int, help="with --streams: most partials in one batch")
     arguments = parser.parse_args()
     store = open_store()
     people = recorded(store)
     clips = [*synthesized(store), *people]
+    if arguments.streams:
+        sizes = {"max_batch": arguments.max_batch, "max_partial_batch": arguments.max_partial_batch}
+        model = (arguments.model or ["whisper-base"])[0]
+        streams = bench_streams.bench(
+            model, clips, arguments.streams, arguments.rounds, {name: size for name, size in sizes.items() if size}
+        )
+        bench_streams.report(asyncio.run(streams), as_json=arguments.json)
+        return
     rows: list[Row] = []
     details: dict[str, Measured] = {}
     for model in arguments.model or ("whisper-base", "whisper-tiny-en"):

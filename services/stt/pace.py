@@ -8,11 +8,15 @@ _NEWEST = 0.3
 
 class PartialPace:
     """Shared by all streams. A partial costs what was waited for it, so where many wait for a thread it costs more, and
-    the pace gives way before the queue grows."""
+    the pace gives way before the queue grows.
 
-    def __init__(self) -> None:
+    `together` is how many partials of different streams take no longer than one.
+    """
+
+    def __init__(self, together: int = 1) -> None:
         self.speakers = 0
         """Streams whose speech is being transcribed now."""
+        self._together = together
         self._cost_s = 0.0
 
     def took(self, seconds: float) -> None:
@@ -21,4 +25,4 @@ class PartialPace:
 
     def interval_s(self, wanted_s: float) -> float:
         """Seconds of speech between two partials of a stream that would like one every `wanted_s`."""
-        return max(wanted_s, self._cost_s * self.speakers / PARTIAL_SHARE)
+        return max(wanted_s, self._cost_s * max(1, self.speakers / self._together) / PARTIAL_SHARE)

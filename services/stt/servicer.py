@@ -32,7 +32,7 @@ class SpeechToTextServicer(stt_pb2_grpc.SpeechToTextServiceServicer):
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
-        self._pace = PartialPace()
+        self._pace = PartialPace(engine.partials_together)
 
     async def Transcribe(
         self,

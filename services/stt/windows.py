@@ -1,5 +1,7 @@
 """Lengths of audio that the model sees at once: contexts for the encoder, windows of a long utterance."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from chassis.audio import SAMPLE_RATE, Float32
@@ -7,6 +9,8 @@ from services.stt.activity import FRAME_SAMPLES, levels_db
 
 CONTEXTS_S = (5, 6, 7, 8, 10, 12, 15, 18, 22, 26, 30)
 """Encoder contexts in seconds. Few, so that clips of different sessions can share a batch."""
+COARSE_CONTEXTS_S = (7, 10, 15, 22, 30)
+"""The same for a device that runs a full batch in hardly more time than one clip: fewer, so that batches are full."""
 MAX_CONTEXT_S = CONTEXTS_S[-1]
 """What Whisper was trained on; also its most."""
 MARGIN_S = 2.5
@@ -21,9 +25,9 @@ LATEST_CUT = 14 * SAMPLE_RATE
 PAUSE_SAMPLES = SAMPLE_RATE // 5
 
 
-def short_context(seconds: float) -> int:
-    """The context for a clip of `seconds`: the smallest that leaves the margin, else the longest."""
-    return next((context for context in CONTEXTS_S if context >= seconds + MARGIN_S), MAX_CONTEXT_S)
+def short_context(seconds: float, contexts: Sequence[int] = CONTEXTS_S) -> int:
+    """The one of `contexts` for a clip of `seconds`: the smallest that leaves the margin, else the longest."""
+    return next((context for context in contexts if context >= seconds + MARGIN_S), MAX_CONTEXT_S)
 
 
 def retry_context(seconds: float, tried: int) -> int:

@@ -71,7 +71,7 @@ class Session(Protocol):
         ...
 
     async def partial(self) -> Partial | None:
-        """The text of all audio there is when a thread becomes free; None where it is doubtful or empty.
+        """The text of all audio there is when a thread becomes free; None where it is doubtful, empty or late.
 
         Gives way to finals, of any session.
         """
@@ -91,6 +91,11 @@ class Engine(Protocol):
     @property
     def languages(self) -> frozenset[str]:
         """The language codes it knows; there from `start` on."""
+        ...
+
+    @property
+    def partials_together(self) -> int:
+        """Partials of different sessions that take no longer than one; there from the beginning."""
         ...
 
     async def start(self) -> None:

@@ -1,41 +1,49 @@
 """Whisper through CTranslate2, with faster-whisper's features and tokenizer, tuned for short utterances."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from enum import IntEnum
-from typing import TypeVar
+from typing import TypeAlias
 
+import ctranslate2
 import numpy as np
 
-from chassis.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, Float32, pcm_to_float
+from chassis.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, pcm_to_float
 from chassis.errors import StageError
 from chassis.weights import open_store
-from chassis.workers import Workers
 from services.stt.agreement import Agreement
 from services.stt.alignment import TimedWord
+from services.stt.batcher import Batcher, StaleError
+from services.stt.batching import Limits, Priority
 from services.stt.engines.base import Partial, SessionConfig, Transcript
 from services.stt.language import Belief, Language, is_settled
-from services.stt.recognizer import Heard, Recognizer, Request
+from services.stt.recognizer import Clip, Heard, Recognizer, Request
 from services.stt.settings import Settings
-from services.stt.whisper_model import Encoded, WhisperModel
-from services.stt.windows import EARLIEST_CUT, LATEST_CUT, RETRY_CONTEXT_S, WINDOW_SAMPLES, quietest_cut, short_context
-
-T = TypeVar("T")
+from services.stt.whisper_model import Encoded, Wanted, WhisperModel
+from services.stt.windows import (
+    COARSE_CONTEXTS_S,
+    CONTEXTS_S,
+    EARLIEST_CUT,
+    LATEST_CUT,
+    RETRY_CONTEXT_S,
+    WINDOW_SAMPLES,
+    quietest_cut,
+    short_context,
+)
 
 MAX_CLIP_SAMPLES = 28 * SAMPLE_RATE
 WARM_UP_TOKENS = 4
 JOBS_A_STREAM = 4
 
+CPU_FINALS, CPU_PARTIALS = 4, 1
+"""Clips of one batch where each adds to its time: whisper-base takes 120 ms of processor a clip alone, 66 in a batch of
+4, 59 in one of 8. A final waits for the batch that runs, and partials are many, so a batch of them would cost finals
+what it saves."""
+GPU_BATCH = 32
+"""Clips of one batch where the next one is nearly free."""
 
-class Priority(IntEnum):
-    """Which job a free thread takes first."""
-
-    FINAL = 0
-    PARTIAL = 1
-
-
-class AbandonedError(Exception):
-    """Nobody waits for the job any more."""
+WhisperBatcher: TypeAlias = Batcher[Clip[Encoded], Heard]
 
 
 @dataclass(slots=True)
@@ -44,14 +52,13 @@ class _Interest:
 
     lost: bool = False
 
-    def proceed(self) -> None:
-        """Raises AbandonedError where nobody does."""
-        if self.lost:
-            raise AbandonedError
+    def wanted(self) -> bool:
+        """Whether somebody does."""
+        return not self.lost
 
 
 @dataclass(frozen=True, slots=True)
-class _Clip:
+class _Hearing:
     """What was heard up to sample `end` of the utterance, from where its settled part ends."""
 
     end: int
@@ -59,25 +66,55 @@ class _Clip:
 
 
 class FasterWhisperEngine:
-    """One model and the threads that run it; see `services.stt.engines.base.Engine`."""
+    """One model and the batches that it runs; see `services.stt.engines.base.Engine`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._workers: Workers | None = None
+        auto = settings.device == "auto"
+        self._on_gpu = settings.device == "cuda" or (auto and ctranslate2.get_cuda_device_count() > 0)
+        self._finals = settings.max_batch or (GPU_BATCH if self._on_gpu else CPU_FINALS)
+        self._partials = settings.max_partial_batch or (GPU_BATCH if self._on_gpu else CPU_PARTIALS)
         self._model: WhisperModel | None = None
+        self._batcher: WhisperBatcher | None = None
+        self._batching: asyncio.Task[None] | None = None
 
     @property
     def languages(self) -> frozenset[str]:
         return self._loaded().languages
 
+    @property
+    def partials_together(self) -> int:
+        return self._partials
+
+    @property
+    def contexts(self) -> Sequence[int]:
+        """The encoder contexts that it takes, in seconds."""
+        return COARSE_CONTEXTS_S if self._on_gpu else CONTEXTS_S
+
+    @property
+    def batcher(self) -> WhisperBatcher:
+        """Runs the clips of all sessions."""
+        assert self._batcher is not None, "the engine was not started"
+        return self._batcher
+
     async def start(self) -> None:
-        # A stream waits for one job at a time; jobs it gave up may still stand in the queue.
-        self._workers = Workers("stt", self._settings.workers, max_pending=JOBS_A_STREAM * self._settings.max_streams)
-        self._model = await self._workers.run("load", self._load)
+        settings = self._settings
+        self._model = await asyncio.to_thread(self._load)
+        self._batcher = Batcher(
+            Recognizer(self._model).transcribe,
+            # A stream waits for one job at a time; jobs it gave up may still stand in the queue.
+            Limits(self._finals, self._partials, JOBS_A_STREAM * settings.max_streams),
+            threads=settings.workers,
+            max_wait_s=settings.batch_wait_ms / 1000,
+        )
+        self._batching = asyncio.create_task(self._batcher.run())
 
     async def close(self) -> None:
-        if self._workers is not None:
-            await self._workers.close()
+        if self._batching is not None:
+            self._batching.cancel()
+            await asyncio.wait((self._batching,))
+        if self._batcher is not None:
+            await self._batcher.close()
         if self._model is not None:
             self._model.close()
 
@@ -87,20 +124,11 @@ class FasterWhisperEngine:
         language = Language(told, 1.0) if told is not None else None
         max_samples = int(self._settings.max_utterance_s * SAMPLE_RATE)
         return WhisperSession(
-            self,
-            Recognizer(model),
+            self.batcher,
+            self.contexts,
             Request(language, Belief.expecting(config.expected_language), config.hint, config.words),
             max_samples=max_samples,
         )
-
-    async def run(self, operation: str, job: Callable[[Callable[[], None]], T], priority: Priority) -> T:
-        """Runs `job` in a thread, with a function to call between its steps: it raises once the caller is cancelled."""
-        assert self._workers is not None, "the engine was not started"
-        interest = _Interest()
-        try:
-            return await self._workers.run(operation, lambda: job(interest.proceed), priority=priority)
-        finally:
-            interest.lost = True
 
     def _loaded(self) -> WhisperModel:
         assert self._model is not None, "the engine was not started"
@@ -108,17 +136,22 @@ class FasterWhisperEngine:
 
     def _load(self) -> WhisperModel:
         settings = self._settings
+        most = max(self._finals, self._partials)
         model = WhisperModel(
-            open_store().ensure(settings.model),
+            settings.model_path or open_store().ensure(settings.model),
             device=settings.device,
             device_index=settings.device_index,
             compute_type=settings.compute_type,
             cpu_threads=settings.cpu_threads,
             workers=settings.workers,
+            max_batch=most,
         )
-        for context_s in (short_context(1), RETRY_CONTEXT_S):
-            encoded: Encoded = model.encode(np.zeros(SAMPLE_RATE, np.float32), context_s)
-            model.decode(encoded, "en", "", WARM_UP_TOKENS)
+        # A GPU's memory is taken by the largest batch, and what is missing is missed now and not in a call.
+        contexts = self.contexts if self._on_gpu else (short_context(1), RETRY_CONTEXT_S)
+        clips = [np.zeros(SAMPLE_RATE, np.float32)] * (most if self._on_gpu else 1)
+        for context_s in contexts:
+            encoded = model.encode(clips, context_s)
+            model.decode(encoded, [Wanted("en", "", WARM_UP_TOKENS)] * len(clips))
         return model
 
 
@@ -129,11 +162,9 @@ class WhisperSession:
     pause and what comes before is settled.
     """
 
-    def __init__(
-        self, engine: FasterWhisperEngine, recognizer: Recognizer[Encoded], request: Request, *, max_samples: int
-    ) -> None:
-        self._engine = engine
-        self._recognizer = recognizer
+    def __init__(self, batcher: WhisperBatcher, contexts: Sequence[int], request: Request, *, max_samples: int) -> None:
+        self._batcher = batcher
+        self._contexts = contexts
         self._request = request
         self._max_samples = max_samples
         self._agreement = Agreement()
@@ -142,8 +173,8 @@ class WhisperSession:
         self._text = ""
         self._words: list[TimedWord] = []
         self._settled = 0
-        self._pending = bytearray()  # only ever read whole from the threads, which is atomic
-        self._latest: _Clip | None = None
+        self._pending = bytearray()
+        self._latest: _Hearing | None = None
 
     @property
     def samples(self) -> int:
@@ -165,63 +196,81 @@ class WhisperSession:
 
     async def settle(self) -> None:
         while self.overdue:
-            await self._settle_window(Priority.PARTIAL)
+            # Where a final took its place in a full queue it asks again, and hears how full it is.
+            with suppress(StaleError):
+                await self._settle_window(Priority.PARTIAL)
 
     async def partial(self) -> Partial | None:
         await self.settle()
-        clip = await self._hear(None, Priority.PARTIAL, words=False)
-        if clip.heard.fault is not None or not (self._text or clip.heard.text):
+        try:
+            hearing = await self._hear(None, Priority.PARTIAL, words=False)
+        except StaleError:
             return None
-        return Partial(self._agreement.update(clip.heard.text), clip.end)
+        if hearing.heard.fault is not None or not (self._text or hearing.heard.text):
+            return None
+        return Partial(self._agreement.update(hearing.heard.text), hearing.end)
 
     async def final(self, end: int) -> Transcript:
         while end - self._settled > WINDOW_SAMPLES:
             await self._settle_window(Priority.FINAL)
-        clip = self._latest
-        if clip is None or clip.end != end or (self._request.words and clip.heard.text and not clip.heard.words):
-            clip = await self._hear(end, Priority.FINAL, words=self._request.words)
-        words = (*self._words, *self._placed(clip.heard))
-        return Transcript((self._text + clip.heard.text).strip(), self._language or clip.heard.language, words, end)
+        hearing = self._latest
+        if hearing is None or hearing.end != end or self._words_missing(hearing.heard):
+            hearing = await self._hear(end, Priority.FINAL, words=self._request.words)
+        words = (*self._words, *self._placed(hearing.heard))
+        return Transcript(
+            (self._text + hearing.heard.text).strip(), self._language or hearing.heard.language, words, end
+        )
 
-    async def _hear(self, end: int | None, priority: Priority, *, words: bool) -> _Clip:
-        """Transcribes the pending audio up to `end`, or all of it."""
+    def _words_missing(self, heard: Heard) -> bool:
+        return self._request.words and bool(heard.text) and not heard.words
+
+    async def _hear(self, end: int | None, priority: Priority, *, words: bool) -> _Hearing:
+        """Transcribes the pending audio up to `end`, or all there is when a thread becomes free."""
         request = replace(self._request, language=self._language, belief=self._belief, words=words)
-        settled = self._settled
-
-        def job(proceed: Callable[[], None]) -> _Clip:
-            proceed()
-            samples = self._samples_from(settled)[: None if end is None else end - settled][:MAX_CLIP_SAMPLES]
-            return _Clip(settled + len(samples), self._recognizer.transcribe(samples, request, proceed))
-
-        clip = await self._engine.run(priority.name.lower(), job, priority)
-        self._latest, self._belief = clip, clip.heard.belief
-        if clip.heard.language is not None and is_settled(clip.heard.language, clip.heard.speech_s):
-            self._language = clip.heard.language
-        return clip
+        hearing = await self._transcribe(priority.name.lower(), request, priority, end)
+        self._latest, self._belief = hearing, hearing.heard.belief
+        if hearing.heard.language is not None and is_settled(hearing.heard.language, hearing.heard.speech_s):
+            self._language = hearing.heard.language
+        return hearing
 
     async def _settle_window(self, priority: Priority) -> None:
         """Transcribes the pending audio up to a pause, for good, and leaves it behind."""
         request = replace(self._request, language=self._language, belief=self._belief)
-        settled = self._settled
-
-        def job(proceed: Callable[[], None]) -> _Clip:
-            proceed()
-            samples = self._samples_from(settled)
-            cut = quietest_cut(samples, EARLIEST_CUT, LATEST_CUT)
-            return _Clip(settled + cut, self._recognizer.transcribe(samples[:cut], request, proceed))
-
-        clip = await self._engine.run("window", job, priority)
-        self._words += self._placed(clip.heard)
-        self._text += clip.heard.text
-        self._agreement.settle(clip.heard.text)
-        self._language = self._language or clip.heard.language
-        del self._pending[: (clip.end - settled) * BYTES_PER_SAMPLE]
-        self._settled = clip.end
+        cut = await asyncio.to_thread(_cut, bytes(self._pending[: WINDOW_SAMPLES * BYTES_PER_SAMPLE]))
+        hearing = await self._transcribe("window", request, priority, self._settled + cut)
+        self._words += self._placed(hearing.heard)
+        self._text += hearing.heard.text
+        self._agreement.settle(hearing.heard.text)
+        self._language = self._language or hearing.heard.language
+        del self._pending[: (hearing.end - self._settled) * BYTES_PER_SAMPLE]
+        self._settled = hearing.end
         self._latest = None
 
-    def _samples_from(self, settled: int) -> Float32:
-        assert settled == self._settled, "calls overlap"
-        return pcm_to_float(bytes(self._pending))
+    async def _transcribe(self, operation: str, request: Request, priority: Priority, end: int | None) -> _Hearing:
+        settled, interest, taken = self._settled, _Interest(), 0
+
+        def samples() -> int:
+            assert settled == self._settled, "calls overlap"
+            return min((self.samples if end is None else end) - settled, MAX_CLIP_SAMPLES)
+
+        def context_s() -> int:
+            return short_context(samples() / SAMPLE_RATE, self._contexts)
+
+        def clip() -> Clip[Encoded]:
+            nonlocal taken
+            taken = samples()
+            pcm = bytes(self._pending[: taken * BYTES_PER_SAMPLE])
+            return Clip(pcm, request, context_s(), interest.wanted)
+
+        try:
+            heard = await self._batcher.submit(operation, clip, context_s, priority=priority, stream=self)
+        finally:
+            interest.lost = True
+        return _Hearing(settled + taken, heard)
 
     def _placed(self, heard: Heard) -> list[TimedWord]:
         return [replace(word, start=word.start + self._settled, end=word.end + self._settled) for word in heard.words]
+
+
+def _cut(pcm: bytes) -> int:
+    return quietest_cut(pcm_to_float(pcm), EARLIEST_CUT, LATEST_CUT)

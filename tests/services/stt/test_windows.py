@@ -1,9 +1,12 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.stt.windows import (
+    COARSE_CONTEXTS_S,
     CONTEXTS_S,
     EARLIEST_CUT,
     LATEST_CUT,
@@ -19,15 +22,22 @@ from services.stt.windows import (
 RATE = 16_000
 
 
-@given(st.floats(0, 30))
-def test_a_context_holds_the_clip_and_its_margin_unless_it_is_the_longest(seconds: float) -> None:
-    context = short_context(seconds)
-    assert context in CONTEXTS_S
+@given(st.floats(0, 30), st.sampled_from((CONTEXTS_S, COARSE_CONTEXTS_S)))
+def test_a_context_holds_the_clip_and_its_margin_unless_it_is_the_longest(
+    seconds: float, contexts: Sequence[int]
+) -> None:
+    context = short_context(seconds, contexts)
+    assert context in contexts
     assert context >= seconds + MARGIN_S or context == MAX_CONTEXT_S
 
 
 def test_every_clip_of_a_context_shares_it() -> None:
     assert {short_context(seconds / 100) for seconds in range(3000)} == set(CONTEXTS_S)
+
+
+@pytest.mark.parametrize("contexts", [CONTEXTS_S, COARSE_CONTEXTS_S])
+def test_second_tries_share_batches_with_first_ones(contexts: Sequence[int]) -> None:
+    assert {RETRY_CONTEXT_S, MAX_CONTEXT_S} <= set(contexts)
 
 
 @pytest.mark.parametrize(
