@@ -10,7 +10,7 @@ ARGS ?=
 TEST_MODELS := silero-vad smart-turn whisper-base whisper-tiny-en qwen2.5-1.5b-q4 smollm2-135m kokoro-82m-int8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo up test test-fast fuzz lint format protos protos-check bench lock clean
+.PHONY: help setup setup-dev run demo up test test-fast test-engines test-compose fuzz lint format protos protos-check bench plan lock clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,25 @@ test: setup-dev $(CLIENTS)/.installed ## Runs every test
 test-fast: setup-dev ## Runs the tests that need no models
 	@$(BIN)/python -m pytest tests/chassis tests/services/orchestrator $(ARGS)
 
+# Engines whose packages are too large for the main environment, or at odds with it: tests/engines/NAME runs in an
+# environment of its own, .venv-engines/NAME, with exactly what its requirements.txt lists.
+ENGINES := $(patsubst tests/engines/%/requirements.txt,%,$(wildcard tests/engines/*/requirements.txt))
+.venv-engines/%/.installed: tests/engines/%/requirements.txt
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@echo "Installing packages into $(@D)"
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+# Warnings fail the tests of the main environment; here most are other people's.
+test-engines: $(ENGINES:%=.venv-engines/%/.installed) ## Runs the tests of the GPU engines, on a CPU with small models
+	@set -e; for engine in $(ENGINES); do \
+	  .venv-engines/$$engine/bin/python -m pytest tests/engines/$$engine \
+	    -o addopts="--strict-markers --strict-config -ra" -W default $(ARGS); \
+	done
+
+test-compose: setup-dev ## Builds the images, runs the fleet in containers and talks to it (podman, root, minutes)
+	@$(BIN)/python -m pytest tests/deploy/containers.py -s -o addopts="--strict-markers --strict-config -ra" $(ARGS)
+
 fuzz: setup-dev ## Sends every endpoint of the edge 10,000 broken messages
 	@FUZZ_MESSAGES=10000 $(BIN)/python -m pytest tests/services/orchestrator/edge/fuzz $(ARGS)
 
@@ -78,7 +97,7 @@ protos: setup-dev ## Generates gen/ from protos/
 protos-check: protos ## Fails where gen/ is not what protos/ says
 	@git diff --exit-code --stat -- gen && test -z "$$(git status --porcelain -- gen)"
 
-bench: setup-dev ## Measures whole conversations (SESSIONS=1,2,4 TURNS=20), or STAGE=stt|vad|llm|tts|overhead|endpointing|noise|barge-in
+bench: setup-dev ## Measures whole conversations (SESSIONS=1,2,4 TURNS=20), or STAGE=stt|vad|llm|tts|overhead|endpointing|noise|barge-in (stt: STREAMS=8,32)
 ifeq ($(STAGE),)
 	@$(BIN)/voxfleet bench turns $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(TURNS),--turns $(TURNS)) \
 	  --compare "no drafts=VOXFLEET_ORCHESTRATOR_DRAFTS=false" --json out/bench.json --picture out/bench.html $(ARGS)
@@ -89,8 +108,11 @@ else ifneq ($(filter $(STAGE),endpointing noise),)
 else ifeq ($(STAGE),barge-in)
 	@$(BIN)/voxfleet bench barge-in $(ARGS)
 else
-	@$(BIN)/python -m services.$(STAGE).bench $(ARGS)
+	@$(BIN)/python -m services.$(STAGE).bench $(if $(STREAMS),--streams $(STREAMS)) $(ARGS)
 endif
+
+plan: setup ## Says how many conversations a card carries, and draws it (out/capacity.svg); docs/capacity.md
+	@$(BIN)/voxfleet plan --picture out/capacity.svg $(ARGS)
 
 lock: ## Writes constraints.txt anew from pyproject.toml
 	@rm -rf .lock && $(PYTHON) -m venv .lock
@@ -99,4 +121,4 @@ lock: ## Writes constraints.txt anew from pyproject.toml
 	@mv .lock/new constraints.txt && rm -rf .lock
 
 clean: ## Removes what was installed and built; weights stay
-	@rm -rf $(VENV) $(CLIENTS) .lock build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-engines $(CLIENTS) .lock build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,9 +8,10 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -38,6 +39,15 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Frees everything. Called once, after the last stream has ended, also where `start` failed."""
+        ...
+
+
+@runtime_checkable
+class DependentEngine(Protocol):
+    """An engine that needs something outside this process, which may go and come back."""
+
+    def readiness(self) -> AsyncGenerator[bool]:
+        """Whether the engine can serve, each time that this changes after its start, until it is closed."""
         ...
 
 
@@ -81,6 +91,7 @@ class StageServer:
         self._settings = settings
         self._health = _Health()
         self._metrics: MetricsServer | None = None
+        self._following: asyncio.Task[None] | None = None
         self._streams = StageInterceptor(stage.name, settings.max_streams, stage.load)
         self._server = grpc.aio.server(
             interceptors=[self._streams],
@@ -97,7 +108,7 @@ class StageServer:
         self.metrics_port = 0
 
     async def start(self) -> None:
-        """Listens, then loads the engine, then reports SERVING."""
+        """Listens, then loads the engine, then reports SERVING; from then on health follows a `DependentEngine`."""
         self._stage.add_to_server(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (self._stage.service, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -111,9 +122,14 @@ class StageServer:
         await self._stage.engine.start()
         await self._report(health_pb2.HealthCheckResponse.SERVING)
         log.info("ready", extra={"port": self.port})
+        if isinstance(self._stage.engine, DependentEngine):
+            self._following = asyncio.create_task(self._follow(self._stage.engine))
 
     async def stop(self, drain_s: float) -> None:
         """Refuses new streams, gives running ones `drain_s` seconds, cancels the rest, frees the engine."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         await self._health.enter_graceful_shutdown()
         await self._server.stop(drain_s)
         await self._clean_up()
@@ -128,6 +144,16 @@ class StageServer:
                 await self._streams.idle()
         except TimeoutError:
             log.exception("streams did not end", extra={"streams": self._streams.active})
+
+    async def _follow(self, engine: DependentEngine) -> None:
+        serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+        try:
+            async with aclosing(engine.readiness()) as changes:
+                async for ready in changes:
+                    await self._report(serving if ready else not_serving)
+        except Exception:
+            log.exception("health follows the engine no longer")
+            await self._report(not_serving)
 
     async def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", self._stage.service):

@@ -12,7 +12,7 @@ from voxfleet.tts.v1 import tts_pb2, tts_pb2_grpc
 from chassis.errors import StageError
 from chassis.grpc_errors import to_status
 from chassis.streams import read_config, read_rest
-from services.tts.engines.base import Engine, Session
+from services.tts.engines.base import Cloner, Engine, Session
 from services.tts.settings import Settings
 from services.tts.voices import Voice
 
@@ -73,7 +73,14 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         voice, language = self._engine.voices.choose(
             config.voice, config.language, self._settings.language, self._settings.default_voices
         )
-        return voice, self._engine.session(voice.name, language, speed)
+        if not config.HasField("reference"):
+            return voice, self._engine.session(voice.name, language, speed)
+        if config.voice:
+            raise StageError.invalid("voice", f"nothing beside a reference, got {config.voice!r}")
+        if not isinstance(self._engine, Cloner):
+            expected = "nothing: this engine cannot imitate a voice; name one of its own"
+            raise StageError.invalid("reference", expected, reason="CLONING_UNSUPPORTED")
+        return voice, self._engine.clone(config.reference.wav, config.reference.text, language, speed)
 
 
 def _require_text(text: str) -> None:

@@ -6,7 +6,11 @@ from chassis.registry import resolve
 from services.llm.engines.base import Engine
 from services.llm.settings import Settings
 
-ENGINES: Mapping[str, str] = {"llama_cpp": "services.llm.engines.llama_cpp:LlamaCppEngine"}
+ENGINES: Mapping[str, str] = {
+    "llama_cpp": "services.llm.engines.llama_cpp:LlamaCppEngine",
+    "openai_server": "services.llm.engines.openai_server:OpenAiServerEngine",
+    "vllm": "services.llm.engines.vllm:VllmEngine",
+}
 
 
 def create(settings: Settings) -> Engine:

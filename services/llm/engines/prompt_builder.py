@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from chassis.errors import StageError
 from services.llm.chat import Chat, Message
-from services.llm.engines.llama_server import LlamaServer
 from services.llm.engines.prompt import (
     MARKER,
     PromptFrame,
@@ -30,6 +29,18 @@ EDGE_TOKENS = 2
 """Tokens that a tokenizer may put around a text."""
 
 
+class ChatTemplate(Protocol):
+    """A model's chat template and tokenizer. The calls block."""
+
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """The conversation in the template, up to where the assistant speaks."""
+        ...
+
+    def count_tokens(self, prompt: str) -> int:
+        """Tokens of a rendered prompt."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FittedPrompt:
     """A frame that fits, and a number of tokens that it does not exceed without the person's words."""
@@ -41,8 +52,8 @@ class FittedPrompt:
 class PromptBuilder:
     """Prompts for one model, of `context_tokens` tokens with the answer. Blocking calls go to `executor`."""
 
-    def __init__(self, server: LlamaServer, executor: Executor, context_tokens: int) -> None:
-        self._server = server
+    def __init__(self, template: ChatTemplate, executor: Executor, context_tokens: int) -> None:
+        self._template = template
         self._executor = executor
         self._context_tokens = context_tokens
 
@@ -76,7 +87,7 @@ class PromptBuilder:
         message = None if words == "" else MARKER
         written, opening = (as_written(history), OPENING) if chat.tools else (history, "")
         messages = to_messages(chat.instructions.strip() + section(chat.tools), written, message)
-        rendered = await self._in_thread(lambda: self._server.render(messages)) + opening
+        rendered = await self._in_thread(lambda: self._template.render(messages)) + opening
         return PromptFrame(rendered, "") if message is None else cut(rendered)
 
     def _budget(self, chat: Chat) -> int:
@@ -85,7 +96,7 @@ class PromptBuilder:
     async def _most_tokens(self, text: str, budget: int) -> int:
         # A token is at least a byte, so most prompts fit without being counted.
         most = len(text.encode()) + EDGE_TOKENS
-        return most if most <= budget else await self._in_thread(lambda: self._server.count_tokens(text))
+        return most if most <= budget else await self._in_thread(lambda: self._template.count_tokens(text))
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)

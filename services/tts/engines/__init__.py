@@ -8,8 +8,10 @@ from services.tts.settings import Settings
 
 ENGINES: Mapping[str, str] = {
     "embedded": "services.tts.engines.embedded:EmbeddedEngine",
+    "fish_speech": "services.tts.engines.fish.engine:FishSpeechEngine",
     "hibari": "services.tts.engines.hibari:HibariEngine",
     "kokoro": "services.tts.engines.kokoro:KokoroEngine",
+    "openai_server": "services.tts.engines.openai_server:OpenAiServerEngine",
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from services.tts.voices import VoiceBook
 
@@ -47,4 +47,16 @@ class Engine(Protocol):
 
     def session(self, voice: str, language: str, speed: float) -> Session:
         """A session of a voice and a language that `voices` has. `speed` 1 is the voice's own pace, 0.25 to 4."""
+        ...
+
+
+@runtime_checkable
+class Cloner(Protocol):
+    """An engine that also speaks in a voice that it has only heard."""
+
+    def clone(self, wav: bytes, text: str, language: str, speed: float) -> Session:
+        """A session in the voice of a WAV file whose words are `text`, otherwise like `Engine.session`.
+
+        Raises StageError, which names `reference.wav` or `reference.text`, where it is not within the limits.
+        """
         ...

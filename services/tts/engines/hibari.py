@@ -11,7 +11,7 @@ from hibari.voices import VOICES
 
 from chassis.audio import Float32
 from chassis.workers import Workers
-from services.tts.engines.onnx import open_session, with_output
+from services.tts.engines.onnx import Provider, open_session, with_output
 from services.tts.engines.synthesis import Limits, SynthesisSession, Utterance, utterance
 from services.tts.g2p.base import Segment
 from services.tts.g2p.english import EnglishPhonemizer
@@ -45,10 +45,10 @@ class HibariSpeaker:
 class HibariModel:
     """The network and its vocabulary. Blocking; loading takes 0.2 s."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, provider: Provider = "cpu") -> None:
         assets = Path(hibari.__file__).parent / "assets"
         model = assets / VOICES[BUNDLED[0]]["file"]
-        self._session = open_session(with_output(model.read_bytes(), _DURATIONS), threads)
+        self._session = open_session(with_output(model.read_bytes(), _DURATIONS), threads, provider)
         vocabulary: dict[str, int] = json.loads((assets / "vocab.json").read_text(encoding="utf-8"))
         self._vocabulary = vocabulary
 
@@ -85,7 +85,7 @@ class HibariEngine:
 
     def _load(self) -> None:
         self._english = EnglishPhonemizer()
-        self._model = HibariModel(self._settings.model_threads)
+        self._model = HibariModel(self._settings.model_threads, self._settings.onnx_provider)
         HibariSpeaker(self._model, 1.0)(self._english(_WARM_UP))
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from chassis.audio import Float32
 from chassis.weights import open_store
 from chassis.workers import Workers
-from services.tts.engines.onnx import open_session, with_output
+from services.tts.engines.onnx import Provider, open_session, with_output
 from services.tts.engines.synthesis import Limits, SynthesisSession, Utterance, utterance
 from services.tts.g2p.base import Phonemizer, Segment
 from services.tts.g2p.chinese import ChinesePhonemizer
@@ -65,9 +65,9 @@ class KokoroSpeaker:
 class KokoroModel:
     """The network, its vocabulary, its voices and the phonemizers of its languages. Blocking; loading takes seconds."""
 
-    def __init__(self, weights: Path, threads: int, english: EnglishPhonemizer) -> None:
+    def __init__(self, weights: Path, threads: int, english: EnglishPhonemizer, provider: Provider = "cpu") -> None:
         model = (weights / "model.onnx").read_bytes()
-        self._session = open_session(with_output(model, _DURATIONS), threads)
+        self._session = open_session(with_output(model, _DURATIONS), threads, provider)
         vocabulary: dict[str, int] = json.loads((weights / "vocab.json").read_text(encoding="utf-8"))["vocab"]
         self._vocabulary = vocabulary
         self._styles = {name: _style(weights / "voices" / f"{name}.bin") for names in VOICES.values() for name in names}
@@ -123,7 +123,9 @@ class KokoroEngine:
         with self._load_lock:
             if self._model is None:
                 weights = open_store().ensure(WEIGHTS)
-                self._model = KokoroModel(weights, self._settings.model_threads, self._english())
+                self._model = KokoroModel(
+                    weights, self._settings.model_threads, self._english(), self._settings.onnx_provider
+                )
             return self._model
 
     def _warm(self) -> None:

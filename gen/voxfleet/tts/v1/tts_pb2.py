@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxfleet.audio.v1 import audio_pb2 as voxfleet_dot_audio_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxfleet/tts/v1/tts.proto\x12\x0fvoxfleet.tts.v1\x1a\x1dvoxfleet/audio/v1/audio.proto\"c\n\x11SynthesizeRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32!.voxfleet.tts.v1.SynthesizeConfigH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\t\n\x07request\"Q\n\x10SynthesizeConfig\x12\r\n\x05voice\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x12\n\x05speed\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\x08\n\x06_speed\"x\n\x12SynthesizeResponse\x12\x30\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1e.voxfleet.audio.v1.AudioFormatH\x00\x12\'\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x16.voxfleet.tts.v1.AudioH\x00\x42\x07\n\x05\x65vent\":\n\x05\x41udio\x12\x0b\n\x03pcm\x18\x01 \x01(\x0c\x12\x12\n\ntext_start\x18\x02 \x01(\r\x12\x10\n\x08text_end\x18\x03 \x01(\r\"%\n\x11ListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"<\n\x12ListVoicesResponse\x12&\n\x06voices\x18\x01 \x03(\x0b\x32\x16.voxfleet.tts.v1.Voice\"?\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r2\xc7\x01\n\x13TextToSpeechService\x12Y\n\nSynthesize\x12\".voxfleet.tts.v1.SynthesizeRequest\x1a#.voxfleet.tts.v1.SynthesizeResponse(\x01\x30\x01\x12U\n\nListVoices\x12\".voxfleet.tts.v1.ListVoicesRequest\x1a#.voxfleet.tts.v1.ListVoicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxfleet/tts/v1/tts.proto\x12\x0fvoxfleet.tts.v1\x1a\x1dvoxfleet/audio/v1/audio.proto\"c\n\x11SynthesizeRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32!.voxfleet.tts.v1.SynthesizeConfigH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\t\n\x07request\"\x85\x01\n\x10SynthesizeConfig\x12\r\n\x05voice\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x12\n\x05speed\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x32\n\treference\x18\x04 \x01(\x0b\x32\x1f.voxfleet.tts.v1.ReferenceVoiceB\x08\n\x06_speed\"+\n\x0eReferenceVoice\x12\x0b\n\x03wav\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\"x\n\x12SynthesizeResponse\x12\x30\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1e.voxfleet.audio.v1.AudioFormatH\x00\x12\'\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x16.voxfleet.tts.v1.AudioH\x00\x42\x07\n\x05\x65vent\":\n\x05\x41udio\x12\x0b\n\x03pcm\x18\x01 \x01(\x0c\x12\x12\n\ntext_start\x18\x02 \x01(\r\x12\x10\n\x08text_end\x18\x03 \x01(\r\"%\n\x11ListVoicesRequest\x12\x10\n\x08language\x18\x01 \x01(\t\"<\n\x12ListVoicesResponse\x12&\n\x06voices\x18\x01 \x03(\x0b\x32\x16.voxfleet.tts.v1.Voice\"?\n\x05Voice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r2\xc7\x01\n\x13TextToSpeechService\x12Y\n\nSynthesize\x12\".voxfleet.tts.v1.SynthesizeRequest\x1a#.voxfleet.tts.v1.SynthesizeResponse(\x01\x30\x01\x12U\n\nListVoices\x12\".voxfleet.tts.v1.ListVoicesRequest\x1a#.voxfleet.tts.v1.ListVoicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,18 +34,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SYNTHESIZEREQUEST']._serialized_start=77
   _globals['_SYNTHESIZEREQUEST']._serialized_end=176
-  _globals['_SYNTHESIZECONFIG']._serialized_start=178
-  _globals['_SYNTHESIZECONFIG']._serialized_end=259
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=261
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=381
-  _globals['_AUDIO']._serialized_start=383
-  _globals['_AUDIO']._serialized_end=441
-  _globals['_LISTVOICESREQUEST']._serialized_start=443
-  _globals['_LISTVOICESREQUEST']._serialized_end=480
-  _globals['_LISTVOICESRESPONSE']._serialized_start=482
-  _globals['_LISTVOICESRESPONSE']._serialized_end=542
-  _globals['_VOICE']._serialized_start=544
-  _globals['_VOICE']._serialized_end=607
-  _globals['_TEXTTOSPEECHSERVICE']._serialized_start=610
-  _globals['_TEXTTOSPEECHSERVICE']._serialized_end=809
+  _globals['_SYNTHESIZECONFIG']._serialized_start=179
+  _globals['_SYNTHESIZECONFIG']._serialized_end=312
+  _globals['_REFERENCEVOICE']._serialized_start=314
+  _globals['_REFERENCEVOICE']._serialized_end=357
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=359
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=479
+  _globals['_AUDIO']._serialized_start=481
+  _globals['_AUDIO']._serialized_end=539
+  _globals['_LISTVOICESREQUEST']._serialized_start=541
+  _globals['_LISTVOICESREQUEST']._serialized_end=578
+  _globals['_LISTVOICESRESPONSE']._serialized_start=580
+  _globals['_LISTVOICESRESPONSE']._serialized_end=640
+  _globals['_VOICE']._serialized_start=642
+  _globals['_VOICE']._serialized_end=705
+  _globals['_TEXTTOSPEECHSERVICE']._serialized_start=708
+  _globals['_TEXTTOSPEECHSERVICE']._serialized_end=907
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,7 @@ class SynthesizeConfig(_message.Message):
     VOICE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
     voice: _builtins.str
     """Name of the voice. Empty: the default voice of `language`. An unknown name is answered with INVALID_ARGUMENT and
     the list of voices.
@@ -68,22 +69,55 @@ class SynthesizeConfig(_message.Message):
     """Language of the text as an ISO 639-1 code, for example "en". Empty: the voice's own."""
     speed: _builtins.float
     """Speaking rate, 0.25 to 4; 1 is the voice's own. Unset: 1."""
+    @_builtins.property
+    def reference(self) -> Global___ReferenceVoice:
+        """A voice to imitate; `voice` must be empty then. An engine that cannot answers INVALID_ARGUMENT with the reason
+        CLONING_UNSUPPORTED. Optional.
+        """
+
     def __init__(
         self,
         *,
         voice: _builtins.str = ...,
         language: _builtins.str = ...,
         speed: _builtins.float | None = ...,
+        reference: Global___ReferenceVoice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "speed", b"speed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "reference", b"reference", "speed", b"speed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "language", b"language", "speed", b"speed", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speed", b"_speed", "language", b"language", "reference", b"reference", "speed", b"speed", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
     _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__speed) -> _WhichOneofReturnType__speed | None: ...
 
 Global___SynthesizeConfig: _TypeAlias = SynthesizeConfig  # noqa: Y015
+
+@_typing.final
+class ReferenceVoice(_message.Message):
+    """A recording of a voice to imitate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAV_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    wav: _builtins.bytes
+    """A WAV file of PCM samples, a few seconds of one person. Required; the server limits its length and its size."""
+    text: _builtins.str
+    """The words in it. Required, at most 600 characters."""
+    def __init__(
+        self,
+        *,
+        wav: _builtins.bytes = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "wav", b"wav"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferenceVoice: _TypeAlias = ReferenceVoice  # noqa: Y015
 
 @_typing.final
 class SynthesizeResponse(_message.Message):

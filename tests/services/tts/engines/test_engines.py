@@ -10,7 +10,7 @@ from services.tts.stage import build
 
 def test_an_unknown_engine_is_answered_with_the_engines() -> None:
     with pytest.raises(
-        UnknownEngineError, match="VOXFLEET_TTS_ENGINE: unknown engine 'loud'; engines: embedded, hibari"
+        UnknownEngineError, match="VOXFLEET_TTS_ENGINE: unknown engine 'loud'; engines: embedded, fish_speech"
     ):
         create(Settings(engine="loud"))
 
