@@ -24,7 +24,8 @@ STEP_S = 0.02
 @asynccontextmanager
 async def serving_edge(settings: Settings) -> AsyncIterator[str]:
     """Runs the edge with `settings`; gives `127.0.0.1:<port>`."""
-    listener = socket.socket()
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it an answer may wait 40 ms for an ACK.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(server_config(create_app(settings), settings))
     running = asyncio.create_task(server.serve(sockets=[listener]))
